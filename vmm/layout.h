@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where everything is in guest-physical and port space. Constants only. The ASL of the DSDT
+ * includes this file too, so it holds nothing but #define with plain numbers.
+ */
+#ifndef RWY_VMM_LAYOUT_H
+#define RWY_VMM_LAYOUT_H
+
+/* RAM fills from 0 up to the hole, then goes on at 4 GiB. */
+#define RWY_LAYOUT_HOLE     0xb0000000
+#define RWY_LAYOUT_RAM_HIGH 0x100000000
+
+/* PCI Express configuration space of segment 0, buses 0-255 (MCFG, PNP0C02 in the DSDT). */
+#define RWY_LAYOUT_ECAM      0xb0000000
+#define RWY_LAYOUT_ECAM_SIZE 0x10000000
+
+/* 32-bit PCI memory window, up to the IOAPIC. */
+#define RWY_LAYOUT_MMIO32     0xc0000000
+#define RWY_LAYOUT_MMIO32_END 0xfec00000
+
+#define RWY_LAYOUT_IOAPIC 0xfec00000
+#define RWY_LAYOUT_LAPIC  0xfee00000
+/* KVM's own: identity map page and, after it, the three pages of the TSS. */
+#define RWY_LAYOUT_KVM_IDENT 0xfffbc000
+#define RWY_LAYOUT_KVM_TSS   0xfffbd000
+
+/* No RAM and no BAR in AMD's HyperTransport range; devices cannot DMA there. */
+#define RWY_LAYOUT_HT     0xfd00000000
+#define RWY_LAYOUT_HT_END 0x10000000000
+
+/* Ports */
+#define RWY_LAYOUT_RTC_PORT   0x70
+#define RWY_LAYOUT_COM1_PORT  0x3f8
+#define RWY_LAYOUT_PM_PORT    0x600 /* PM1 event block, PM1 control, PM timer */
+#define RWY_LAYOUT_RESET_PORT 0xcf9
+
+/* IOAPIC pins */
+#define RWY_LAYOUT_COM1_GSI 4
+#define RWY_LAYOUT_RTC_GSI  8
+#define RWY_LAYOUT_SCI_GSI  9
+
+#endif
