@@ -174,11 +174,10 @@ setup_qemu() {
 setup_unpack_kernel() (
 	version=${1#linux-image-}
 	cd "$2" && setup_apt ${3:+-t "$3"} download "$1" && dpkg-deb -x ./*.deb root || exit
-	[ ! -d root/usr/lib/modules ] || cp -a root/usr/lib root/ || exit
-	depmod -b "$PWD/root" "$version" &&
+	[ -d root/lib ] || mv root/usr/lib root/lib || exit
+	mv root/lib lib && depmod -b "$PWD" "$version" &&
 		mv "root/boot/vmlinuz-$version" vmlinuz &&
 		mv "root/boot/config-$version" config &&
-		mv "root/lib/modules/$version" modules &&
 		echo "$version" >version &&
 		rm -r root ./*.deb && chmod 755 .
 )
