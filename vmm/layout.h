@@ -7,11 +7,11 @@
 #define RWY_VMM_LAYOUT_H
 
 /* RAM fills from 0 up to the hole, then goes on at 4 GiB. */
-#define RWY_LAYOUT_HOLE     0xb0000000
+#define RWY_LAYOUT_HOLE	    0xb0000000
 #define RWY_LAYOUT_RAM_HIGH 0x100000000
 
 /* PCI Express configuration space of segment 0, buses 0-255 (MCFG, PNP0C02 in the DSDT). */
-#define RWY_LAYOUT_ECAM      0xb0000000
+#define RWY_LAYOUT_ECAM	     0xb0000000
 #define RWY_LAYOUT_ECAM_SIZE 0x10000000
 
 /* 32-bit PCI memory window, up to the IOAPIC. */
@@ -25,7 +25,7 @@
 #define RWY_LAYOUT_KVM_TSS   0xfffbd000
 
 /* No RAM and no BAR in AMD's HyperTransport range; devices cannot DMA there. */
-#define RWY_LAYOUT_HT     0xfd00000000
+#define RWY_LAYOUT_HT	  0xfd00000000
 #define RWY_LAYOUT_HT_END 0x10000000000
 
 /* Ports */

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Adds up meson's test logs: names what was skipped and what failed, closes with the totals.
+
+Usage: tally.py LABEL=BUILD-DIRECTORY ..."""
+
+import json
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree as tree
+
+passed, failures, skips = 0, [], []
+
+
+def skip_lines(text):
+    return dict(re.findall(r"^(?:# *)?SKIP ([^:\n]+): (.+)$", text or "", re.M))
+
+
+def add_program(label, name, result, output, cases):
+    """One program of the suite: its cases where it printed TAP, itself where it did not."""
+    global passed
+    reasons = skip_lines(output)
+    found = 0
+    for title, outcome, why in cases:
+        title = re.sub(r"^\d+ - ", "", title)
+        full = f"{label} {name}" if title.endswith(name) else f"{label} {name}: {title}"
+        if outcome == "skipped":
+            why = why or reasons.get(title) or "; ".join(reasons.values()) or "gave no reason"
+            skips.append(f"SKIP {full}: {why}")
+        elif outcome == "failure":
+            found += 1
+            failures.append(f"FAIL {full}")
+        else:
+            passed += 1
+    # A program that died or ended early has no failed case to show for it.
+    if result not in ("OK", "SKIP", "EXPECTEDFAIL") and not found:
+        failures.append(f"FAIL {label} {name}: {result}")
+
+
+def add_build(label, directory):
+    logs = pathlib.Path(directory) / "meson-logs"
+    results = {}
+    for line in (logs / "testlog.json").read_text().splitlines():
+        entry = json.loads(line)
+        results[entry["name"]] = entry
+    seen = set()
+    for suite in tree.parse(logs / "testlog.junit.xml").getroot().iter("testsuite"):
+        cases = {}
+        for case in suite.findall("testcase"):
+            outcome, why = "passed", ""
+            for child in case:
+                if child.tag in ("failure", "error"):
+                    outcome = "failure"
+                elif child.tag == "skipped":
+                    outcome, why = "skipped", child.get("message", "")
+            owner = suite.get("name").split(".", 1)[-1]
+            owner = owner if owner in results else case.get("name")
+            cases.setdefault(owner, []).append((case.get("name"), outcome, why))
+        for owner, listed in cases.items():
+            entry = results.get(owner, {"result": "OK", "stdout": ""})
+            seen.add(owner)
+            add_program(label, owner.split(" / ")[-1], entry["result"], entry.get("stdout"), listed)
+    for owner, entry in results.items():
+        if owner not in seen:
+            add_program(label, owner.split(" / ")[-1], entry["result"], entry.get("stdout"), [])
+
+
+for argument in sys.argv[1:]:
+    add_build(*argument.split("=", 1))
+for line in skips + failures:
+    print(line)
+print(f"{passed} passed, {len(failures)} failed, {len(skips)} skipped")
+sys.exit(1 if failures or not passed else 0)
