@@ -56,7 +56,7 @@ struct rwy_timer {
 
 struct rwy_poll; /* opaque: lib/poll.c */
 
-/* stats, when not NULL, gets counters `reactorN`. */
+/* Heap and three descriptors; close frees neither pollers, watches nor timers: their owners do. */
 RWY_MUST_CHECK int rwy_poll_open(struct rwy_poll **poll, enum rwy_poll_mode mode);
 void rwy_poll_close(struct rwy_poll *poll);
 
