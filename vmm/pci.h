@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The PCI root: bus 0 with its host bridge and up to 31 devices of one function each.
+ *
+ * Configuration space answers through ECAM (layout.h) and through ports 0xcf8/0xcfc. A device
+ * owns its 256 bytes and, byte by byte, which bits the guest may write. BARs are placed in the
+ * 32-bit window when the device is plugged, so that a guest may keep them; a guest that moves them,
+ * or switches decoding off, is followed. A BAR outside the window is not decoded.
+ *
+ * Port 0xcf9, the reset register, lies inside the address port, so the root owns it too and hands
+ * its writes on.
+ *
+ * Everything here is called with the bus lock held, or before vCPUs run.
+ *
+ *	main:	rwy_pci_open; rwy_virtio_pci_open for each device; start vCPUs
+ *		guest reset: stop vCPUs, lock, rwy_pci_reset, unlock, run the reactor until
+ *		`done`, then load and start again
+ *		rwy_pci_close
+ */
+#ifndef RWY_VMM_PCI_H
+#define RWY_VMM_PCI_H
+
+#include "lib/base.h"
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+
+#define RWY_PCI_SLOTS  32
+#define RWY_PCI_BARS   6
+#define RWY_PCI_CONFIG 256
+
+struct rwy_pci; /* opaque: vmm/pci.c */
+struct rwy_pci_dev;
+
+struct rwy_pci_dev_ops {
+	/* An access inside a mapped BAR; len is 1, 2, 4 or 8. Reads fill all of buf. */
+	void (*bar_read)(struct rwy_pci_dev *dev, unsigned bar, uint64_t off, void *buf,
+			 unsigned len);
+	void (*bar_write)(struct rwy_pci_dev *dev, unsigned bar, uint64_t off, const void *buf,
+			  unsigned len);
+	/* bars[bar].mapped has changed: doorbells follow. Called with false before each move. May
+	 * be NULL. */
+	void (*bar_mapped)(struct rwy_pci_dev *dev, unsigned bar, bool mapped);
+	/* The guest is about to read config[off, off + len). May be NULL. */
+	void (*config_read)(struct rwy_pci_dev *dev, unsigned off, unsigned len);
+	/* It has written it: config holds what the masks let through. May be NULL. */
+	void (*config_written)(struct rwy_pci_dev *dev, unsigned off, unsigned len);
+	/* Back to power-on. True: quiet now. False: rwy_pci_reset_done(dev) follows. */
+	bool (*reset)(struct rwy_pci_dev *dev);
+	void (*close)(struct rwy_pci_dev *dev);
+};
+
+struct rwy_pci_bar {
+	struct rwy_pci_dev *dev;
+	uint64_t addr; /* guest-physical, while mapped */
+	uint32_t size; /* power of two, at least 4096; 0: no such BAR */
+	bool mapped;
+};
+
+/* Embedded by the device. */
+struct rwy_pci_dev {
+	const struct rwy_pci_dev_ops *ops;
+	const char *name; /* "net0": bus statistics and log lines */
+	struct rwy_pci *pci;
+	unsigned slot;
+	unsigned cap_end; /* where the next capability goes */
+	uint8_t config[RWY_PCI_CONFIG];
+	uint8_t writable[RWY_PCI_CONFIG]; /* bits the guest may set and clear */
+	uint8_t power_on[RWY_PCI_CONFIG]; /* config as plugged in */
+	struct rwy_pci_bar bars[RWY_PCI_BARS];
+	bool resetting;
+};
+
+struct rwy_pci_id {
+	uint16_t vendor;
+	uint16_t device;
+	uint16_t sub_vendor;
+	uint16_t sub_device;
+	uint32_t class_code; /* 24 bits */
+	uint8_t revision;
+};
+
+struct rwy_pci_config {
+	struct rwy_bus *mmio;
+	struct rwy_bus *pio;
+	struct rwy_irq *irq;
+	/* The guest wrote this byte to port 0xcf9. May be NULL. */
+	void (*reset_port)(void *ctx, uint8_t value);
+	void *ctx;
+};
+
+/* Registers ECAM and the ports; the host bridge is there at once. */
+RWY_MUST_CHECK int rwy_pci_open(struct rwy_pci **pci, const struct rwy_pci_config *config);
+/* Closes all devices, the last one first. */
+void rwy_pci_close(struct rwy_pci *pci);
+/*
+ * Power-on state for every device. done(ctx) is called on the thread that makes the last device
+ * quiet - at the latest when its back-end's deadline has passed -, at once if all are quiet now.
+ */
+void rwy_pci_reset(struct rwy_pci *pci, void (*done)(void *ctx), void *ctx);
+struct rwy_irq *rwy_pci_irq(const struct rwy_pci *pci);
+
+/* A device describes itself in this order: init, add BARs and capabilities, plug. */
+void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops, const char *name,
+		      const struct rwy_pci_id *id);
+void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size);
+/* body: what follows the two bytes of id and next. Offset of the capability. */
+unsigned rwy_pci_dev_add_cap(struct rwy_pci_dev *dev, uint8_t id, const void *body, unsigned len);
+/* Gives it a slot and its BARs their places. -ENOSPC: no slot, or the window is full. */
+RWY_MUST_CHECK int rwy_pci_plug(struct rwy_pci *pci, struct rwy_pci_dev *dev);
+void rwy_pci_reset_done(struct rwy_pci_dev *dev);
+
+#endif
