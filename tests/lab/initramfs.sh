@@ -38,13 +38,15 @@ initramfs_modules() {
 	done
 }
 
-# Pack the tree $1 into the image $2, uncompressed: decompressing is emulated in the lab.
+# Pack the tree $1 into the image $2, uncompressed: decompressing is emulated in the lab. Images in
+# the cache that nobody has built for a month go.
 initramfs_pack() {
 	local tmp
 
+	find "$RWY_CACHE" -maxdepth 1 -name '*.cpio' -mtime +30 -delete
 	tmp=$(mktemp "$2.XXXXXX") || return
 	if (cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$tmp"; then
-		mv "$tmp" "$2"
+		chmod 644 "$tmp" && mv "$tmp" "$2"
 	else
 		rm -f "$tmp"
 		return 1
