@@ -20,9 +20,8 @@ struct rwy_vu_msg {
 };
 
 struct rwy_vu_chan {
-	int fd;		  /* owned; -1 is closed */
-	size_t got;	  /* bytes of the message being received */
-	bool discard_fds; /* the peer sent more than fit: the message will be refused */
+	int fd;	    /* owned; -1 is closed */
+	size_t got; /* bytes of the message being received */
 	struct rwy_vu_msg in;
 };
 

@@ -29,6 +29,10 @@ struct rwy_vu_row {
 	int8_t pf;	/* protocol feature it needs, -1 none */
 	bool indexed;	/* payload starts with a ring index */
 	bool has_reply; /* answers by itself: REPLY_ACK does not apply */
+	/* its own reply; where there is none, a reply is REPLY_ACK's u64 */
+	uint16_t reply_min;
+	uint16_t reply_max;
+	uint8_t reply_fds_max;
 	/* The rest: field against field, field against state. 0 or negative errno. May be NULL. */
 	int (*valid)(const struct rwy_vu_state *state, const struct rwy_vu_msg *msg);
 };
