@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two programs measured side by side: for each case, pairs of runs one right after the other, who
+ * goes first changing from pair to pair. One result shape for all benchmarks: a case has metrics,
+ * each with a value of ours and of the peer per pair.
+ */
+#ifndef RWY_PERF_PAIR_H
+#define RWY_PERF_PAIR_H
+
+#include "perf/run.h"
+#include "perf/summary.h"
+
+#define RWY_PAIR_METRICS 4
+#define RWY_PAIR_CASES	 32
+#define RWY_PAIR_TEXT	 2048
+
+enum rwy_pair_side { RWY_PAIR_OURS, RWY_PAIR_PEER, RWY_PAIR_SIDES };
+
+struct rwy_pair_metric {
+	const char *name; /* "rate", "p99" */
+	const char *unit;
+	bool lower_is_better;
+};
+
+/* What a benchmark offers to the runner. */
+struct rwy_pair_case {
+	char name[64];
+	const char *peer; /* NULL: the bench's */
+	const void *arg;  /* the benchmark's own */
+	/* Results. A side that failed once is not tried again in this case. */
+	unsigned nr[RWY_PAIR_SIDES];
+	double values[RWY_PAIR_SIDES][RWY_PAIR_METRICS][RWY_SUMMARY_MAX];
+	char failed[RWY_PAIR_SIDES][RWY_PAIR_TEXT];   /* why, or empty */
+	char commands[RWY_PAIR_SIDES][RWY_PAIR_TEXT]; /* one a line */
+};
+
+/* The options that all benchmarks share. */
+struct rwy_pair_opts {
+	unsigned pairs;
+	unsigned cpu_back; /* of the program that is measured */
+	unsigned cpu_load; /* of what drives it */
+	unsigned warmup_ms;
+	unsigned measure_ms;
+	const char *json; /* NULL: none */
+};
+
+struct rwy_pair_bench {
+	const char *name;
+	const char *title; /* one line */
+	const char *sides[RWY_PAIR_SIDES];
+	const struct rwy_pair_metric *metrics;
+	unsigned nr_metrics;
+	unsigned nr_cases;
+	struct rwy_pair_case *cases;		     /* owned, see init */
+	char missing[RWY_PAIR_SIDES][RWY_PAIR_TEXT]; /* a side that is not installed, or empty */
+	struct rwy_pair_opts opts;
+	struct rwy_run run;
+	/*
+	 * One measurement: a value for each metric. Fills in the side's `commands`. On failure
+	 * `failed` says why and negative errno is returned; the case goes on without this side.
+	 * -ENOENT: something that the side needs is not installed, and no case tries it again.
+	 */
+	int (*measure)(struct rwy_pair_bench *bench, struct rwy_pair_case *c,
+		       enum rwy_pair_side side, double *values);
+	void *ctx;
+};
+
+/* Sets the options to their defaults and has no cases. */
+RWY_MUST_CHECK int rwy_pair_init(struct rwy_pair_bench *bench);
+void rwy_pair_fini(struct rwy_pair_bench *bench);
+/* The new case, or NULL when there are too many. */
+struct rwy_pair_case *rwy_pair_add(struct rwy_pair_bench *bench, const void *arg, const char *fmt,
+				   ...) RWY_PRINTF(3, 4);
+
+/* One of "pairs", "cpus", "seconds", "json" with its value. -EINVAL, with the reason on stderr. */
+RWY_MUST_CHECK int rwy_pair_option(struct rwy_pair_opts *opts, const char *name, const char *value);
+/* The lines of --help that describe them. */
+extern const char rwy_pair_options_help[];
+
+/*
+ * Runs all cases, with a line of progress a run on stderr; then the table on stdout and the JSON
+ * file. Exit status: 0 all measured, 1 something failed or was interrupted.
+ */
+int rwy_pair_run(struct rwy_pair_bench *bench);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The subcommands of ringway-perf. Each gets its own name as argv[0]; the exit status is returned.
+ */
+#ifndef RWY_PERF_PERF_H
+#define RWY_PERF_PERF_H
+
+/* Usage errors, and what is missing: nothing was measured. */
+#define RWY_PERF_USAGE 2
+
+int rwy_perf_net_main(int argc, char **argv);
+int rwy_perf_blk_main(int argc, char **argv);
+
+#endif

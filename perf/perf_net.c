@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ringway-perf net: packets between two guests through ringway-net, and through DPDK's net_vhost.
+ *
+ * One dpdk-testpmd with two virtio-user ports stands for both guests. Its io engine sends what
+ * comes in at one port out of the other, so a number of packets given to it at the start circles
+ * for ever, as fast as the switch in between lets it.
+ */
+#include "perf/pair.h"
+#include "perf/perf.h"
+#include "perf/testpmd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SWITCH_MS 5000
+#define SETTLE_MS 200
+#define PORTS	  RWY_TESTPMD_PORTS
+
+struct path {
+	const char *name;
+	const char *flags; /* of net_virtio_user */
+	bool standard;	   /* measured unless --paths says otherwise */
+};
+
+static const struct path paths[] = {
+	{"split", "packed_vq=0,in_order=0,mrg_rxbuf=1", true},
+	{"split-in-order", "packed_vq=0,in_order=1,mrg_rxbuf=1", false},
+	{"packed", "packed_vq=1,in_order=0,mrg_rxbuf=1", true},
+	{"packed-in-order", "packed_vq=1,in_order=1,mrg_rxbuf=1", false},
+	{"packed-vectorized", "packed_vq=1,in_order=1,mrg_rxbuf=0,vectorized=1", false},
+};
+
+static const unsigned sizes[] = {64, 1518};
+
+struct net_case {
+	const struct path *path;
+	unsigned size;
+};
+
+struct net {
+	char dir[32]; /* holds the sockets */
+	char sockets[PORTS][64];
+	char program[512]; /* ringway-net */
+	struct net_case cases[RWY_PAIR_CASES];
+	struct rwy_run_proc back;
+	struct rwy_run_proc front;
+};
+
+/* What the switch counted: packets from and to the guests. */
+struct switch_counters {
+	uint64_t rx;
+	uint64_t tx;
+};
+
+/* ---- the two switches ---- */
+
+static int start_ours(struct rwy_pair_bench *bench, struct net *net, char *command)
+{
+	char ports[PORTS][128], cpus[16];
+	const char *const argv[] = {net->program, "--port",    ports[0], "--port",
+				    ports[1],	  "--forward", "pair",	 "--cpus",
+				    cpus,	  "--poll",    "always", NULL};
+
+	for (unsigned i = 0; i < PORTS; i++)
+		snprintf(ports[i], sizeof(ports[i]), "vhost-user,socket=%s", net->sockets[i]);
+	snprintf(cpus, sizeof(cpus), "%u", bench->opts.cpu_back);
+	rwy_run_command(argv, bench->opts.cpu_back, command, RWY_PAIR_TEXT);
+	return rwy_run_start(&bench->run, &net->back, "ringway-net", bench->opts.cpu_back, argv);
+}
+
+static int start_peer(struct rwy_pair_bench *bench, struct net *net, char *command)
+{
+	char vdevs[PORTS][128];
+	const struct rwy_testpmd_config config = {
+		.name = "testpmd-switch",
+		.cpu = bench->opts.cpu_back,
+		.vdevs = {vdevs[0], vdevs[1]},
+	};
+
+	for (unsigned i = 0; i < PORTS; i++)
+		snprintf(vdevs[i], sizeof(vdevs[i]), "net_vhost%u,iface=%s,queues=1", i,
+			 net->sockets[i]);
+
+	int err = rwy_testpmd_start(&bench->run, &net->back, &config, command, RWY_PAIR_TEXT);
+
+	return err < 0 ? err : rwy_testpmd_command(&bench->run, &net->back, "start");
+}
+
+static int start_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_pair_side side,
+			char *command)
+{
+	int err = side == RWY_PAIR_OURS ? start_ours(bench, net, command)
+					: start_peer(bench, net, command);
+
+	for (unsigned i = 0; err == 0 && i < PORTS; i++)
+		err = rwy_run_expect_path(&bench->run, net->sockets[i], SWITCH_MS);
+	return err;
+}
+
+static int start_front(struct rwy_pair_bench *bench, struct net *net, const struct path *path,
+		       char *command)
+{
+	char vdevs[PORTS][256];
+	const struct rwy_testpmd_config config = {
+		.name = "testpmd-guests",
+		.cpu = bench->opts.cpu_load,
+		.vdevs = {vdevs[0], vdevs[1]},
+	};
+	size_t have = strlen(command);
+
+	for (unsigned i = 0; i < PORTS; i++)
+		snprintf(vdevs[i], sizeof(vdevs[i]),
+			 "net_virtio_user%u,path=%s,queues=1,queue_size=%u,%s", i, net->sockets[i],
+			 RWY_TESTPMD_RING, path->flags);
+	if (have + 1 < RWY_PAIR_TEXT)
+		command[have++] = '\n';
+	return rwy_testpmd_start(&bench->run, &net->front, &config, command + have,
+				 RWY_PAIR_TEXT - have);
+}
+
+/* ---- one measurement ---- */
+
+static uint64_t sum_rx(const struct rwy_testpmd_counters *c)
+{
+	return c->ports[0].rx_packets + c->ports[1].rx_packets;
+}
+
+static uint64_t sum_tx(const struct rwy_testpmd_counters *c)
+{
+	return c->ports[0].tx_packets + c->ports[1].tx_packets;
+}
+
+/*
+ * Both directions were alive to the end; and then, with traffic stopped, packets have the size
+ * asked for, and what one side sent the other got, but for what rests in the guests' rings.
+ * NULL, or what is wrong.
+ */
+static const char *check(const struct rwy_testpmd_counters *from,
+			 const struct rwy_testpmd_counters *to,
+			 const struct rwy_testpmd_counters *front,
+			 const struct switch_counters *back, unsigned size)
+{
+	for (unsigned i = 0; i < PORTS; i++) {
+		if (to->ports[i].rx_packets == from->ports[i].rx_packets)
+			return "a port received no packets: the path is dead";
+		if (front->ports[i].rx_bytes != front->ports[i].rx_packets * size)
+			return "packets arrived with another size than they were sent with";
+	}
+	if (back->rx != sum_tx(front))
+		return "the switch did not count as many packets as the front-end sent";
+	if (back->tx < sum_rx(front) || back->tx - sum_rx(front) > PORTS * RWY_TESTPMD_RING)
+		return "the switch did not count as many packets as the front-end received";
+	return NULL;
+}
+
+static int read_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_pair_side side,
+		       struct switch_counters *counters)
+{
+	struct rwy_testpmd_counters c;
+	int err;
+
+	if (side == RWY_PAIR_OURS)
+		return -ENOSYS;
+	err = rwy_testpmd_read(&bench->run, &net->back, &c);
+	if (err < 0)
+		return err;
+	*counters = (struct switch_counters){.rx = sum_rx(&c), .tx = sum_tx(&c)};
+	return 0;
+}
+
+static int run_traffic(struct rwy_pair_bench *bench, struct net *net, unsigned size,
+		       struct rwy_testpmd_counters *from, struct rwy_testpmd_counters *to)
+{
+	struct rwy_run *run = &bench->run;
+	char line[32];
+	int err;
+
+	snprintf(line, sizeof(line), "set txpkts %u", size);
+	err = rwy_testpmd_command(run, &net->front, line);
+	if (err == 0)
+		err = rwy_testpmd_command(run, &net->front, "start tx_first 32");
+	if (err == 0)
+		err = rwy_run_sleep(run, bench->opts.warmup_ms);
+	if (err == 0)
+		err = rwy_testpmd_read(run, &net->front, from);
+	if (err == 0)
+		err = rwy_run_sleep(run, bench->opts.measure_ms);
+	if (err == 0)
+		err = rwy_testpmd_read(run, &net->front, to);
+	if (err == 0)
+		err = rwy_testpmd_command(run, &net->front, "stop");
+	return err == 0 ? rwy_run_sleep(run, SETTLE_MS) : err;
+}
+
+static const char *missing(const struct net *net, enum rwy_pair_side side)
+{
+	if (side == RWY_PAIR_OURS && !strchr(net->program, '/'))
+		return "ringway-net is neither next to ringway-perf nor in PATH";
+	return RWY_TESTPMD_PROGRAM " is not installed (Debian: package dpdk-dev)";
+}
+
+static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
+		   double *values)
+{
+	const struct net_case *nc = c->arg;
+	struct net *net = bench->ctx;
+	struct rwy_testpmd_counters from, to, last;
+	struct switch_counters back;
+	const char *step = "starting the switch", *wrong = NULL;
+	const struct rwy_run_proc *proc = &net->back;
+	int err = start_switch(bench, net, side, c->commands[side]);
+
+	if (err < 0)
+		goto explain;
+	step = "starting the front-end";
+	proc = &net->front;
+	err = start_front(bench, net, nc->path, c->commands[side]);
+	if (err < 0)
+		goto explain;
+	step = "sending packets";
+	err = run_traffic(bench, net, nc->size, &from, &to);
+	if (err == 0)
+		err = rwy_testpmd_read(&bench->run, &net->front, &last);
+	if (err < 0)
+		goto explain;
+	step = "reading the switch's counters";
+	proc = &net->back;
+	err = read_switch(bench, net, side, &back);
+	if (err < 0)
+		goto explain;
+	wrong = check(&from, &to, &last, &back, nc->size);
+	if (wrong) {
+		snprintf(c->failed[side], RWY_PAIR_TEXT, "%s", wrong);
+		err = -EPROTO;
+	} else {
+		values[0] = (double)(sum_rx(&to) - sum_rx(&from)) * 1e3 /
+			    (double)(to.at_ns - from.at_ns);
+	}
+	goto stop;
+explain:
+	if (err == -ENOENT)
+		snprintf(c->failed[side], RWY_PAIR_TEXT, "%s", missing(net, side));
+	else
+		rwy_run_explain(&bench->run, proc, err, step, c->failed[side], RWY_PAIR_TEXT);
+stop:
+	rwy_run_stop(&bench->run, &net->front);
+	rwy_run_stop(&bench->run, &net->back);
+	for (unsigned i = 0; i < PORTS; i++)
+		unlink(net->sockets[i]);
+	return err;
+}
+
+/* ---- the command ---- */
+
+static const struct rwy_pair_metric metrics[] = {{"rate", "Mpps", false}};
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"Usage: ringway-perf net [OPTIONS]\n"
+		"\n"
+		"Packets between two guests: ringway-net and dpdk-testpmd with net_vhost ports, "
+		"in\n"
+		"turn, behind the same front-end (dpdk-testpmd with two virtio-user ports).\n"
+		"\n"
+		"%s"
+		"  --paths LIST   front-end modes, separated by commas, or all:\n"
+		"                ",
+		rwy_pair_options_help);
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(paths); i++)
+		fprintf(out, " %s", paths[i].name);
+	fprintf(out, "\n                 (default split,packed)\n"
+		     "  --help\n");
+}
+
+static int add_path(struct rwy_pair_bench *bench, const struct path *path)
+{
+	struct net *net = bench->ctx;
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(sizes); i++) {
+		struct net_case *nc = &net->cases[bench->nr_cases];
+
+		if (!rwy_pair_add(bench, nc, "%s %u B", path->name, sizes[i]))
+			return -ENOSPC;
+		*nc = (struct net_case){.path = path, .size = sizes[i]};
+	}
+	return 0;
+}
+
+static int add_named(struct rwy_pair_bench *bench, const char *name, size_t len)
+{
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(paths); i++)
+		if (strlen(paths[i].name) == len && !strncmp(paths[i].name, name, len))
+			return add_path(bench, &paths[i]);
+	return -EINVAL;
+}
+
+/* list NULL: the standard ones. */
+static int add_cases(struct rwy_pair_bench *bench, const char *list)
+{
+	bool all = list && !strcmp(list, "all");
+	int err = 0;
+
+	if (!list || all) {
+		for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(paths); i++)
+			if (all || paths[i].standard)
+				err = add_path(bench, &paths[i]);
+		return err;
+	}
+	while (err == 0 && *list) {
+		size_t len = strcspn(list, ",");
+
+		err = add_named(bench, list, len);
+		list += len + (list[len] == ',');
+	}
+	return err < 0 || bench->nr_cases == 0 ? -EINVAL : 0;
+}
+
+static int parse(struct rwy_pair_bench *bench, int argc, char **argv)
+{
+	static const struct option options[] = {{"pairs", required_argument, NULL, 'o'},
+						{"cpus", required_argument, NULL, 'o'},
+						{"seconds", required_argument, NULL, 'o'},
+						{"json", required_argument, NULL, 'o'},
+						{"paths", required_argument, NULL, 'p'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
+	const char *list = NULL;
+	int opt, idx;
+
+	while ((opt = getopt_long(argc, argv, "", options, &idx)) != -1) {
+		if (opt == 'h') {
+			usage(stdout);
+			return 1;
+		}
+		if (opt == 'p')
+			list = optarg;
+		else if (opt != 'o' || rwy_pair_option(&bench->opts, options[idx].name, optarg) < 0)
+			return -EINVAL;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "ringway-perf: net: unknown argument %s\n", argv[optind]);
+		return -EINVAL;
+	}
+	if (add_cases(bench, list) < 0) {
+		fprintf(stderr, "ringway-perf: --paths %s: not among those that --help lists\n",
+			list);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int prepare(struct net *net)
+{
+	strcpy(net->dir, "/tmp/ringway-perf.XXXXXX");
+	if (!mkdtemp(net->dir)) {
+		fprintf(stderr, "ringway-perf: %s: %s\n", net->dir, strerror(errno));
+		return -errno;
+	}
+	for (unsigned i = 0; i < PORTS; i++)
+		snprintf(net->sockets[i], sizeof(net->sockets[i]), "%s/port%u", net->dir, i);
+	rwy_run_find("ringway-net", net->program, sizeof(net->program));
+	return 0;
+}
+
+int rwy_perf_net_main(int argc, char **argv)
+{
+	struct rwy_pair_bench bench;
+	unsigned pages;
+	int status = 1;
+	struct net *net = calloc(1, sizeof(*net));
+
+	if (!net || rwy_pair_init(&bench) < 0)
+		goto free_net;
+	bench.name = "net";
+	bench.title = "guest to guest through one switch, packets of both directions together";
+	bench.sides[RWY_PAIR_OURS] = "ringway-net";
+	bench.sides[RWY_PAIR_PEER] = "dpdk-testpmd net_vhost";
+	bench.metrics = metrics;
+	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
+	bench.measure = measure;
+	bench.ctx = net;
+
+	int err = parse(&bench, argc, argv);
+
+	if (err != 0) {
+		status = err < 0 ? RWY_PERF_USAGE : 0;
+		goto fini;
+	}
+	if (prepare(net) < 0)
+		goto fini;
+	if (rwy_testpmd_reserve(2, &pages) == 0) {
+		status = rwy_pair_run(&bench);
+		rwy_testpmd_release(pages);
+	}
+	rmdir(net->dir);
+fini:
+	rwy_pair_fini(&bench);
+free_net:
+	free(net);
+	return status;
+}
