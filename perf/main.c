@@ -14,6 +14,7 @@ static const struct {
 	{"blk", NULL, "requests to a disk: ringway-blk and qemu-storage-daemon"},
 	{"ring", NULL, "cycles per descriptor of each ring path"},
 	{"vmm", NULL, "boot time: ringway-vmm and QEMU"},
+	{"metrics", rwy_perf_metrics_main, "the counters of a running back-end"},
 	{"report", NULL, "a report of earlier results"},
 };
 

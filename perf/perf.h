@@ -8,6 +8,7 @@
 #define RWY_PERF_USAGE 2
 
 int rwy_perf_net_main(int argc, char **argv);
+int rwy_perf_metrics_main(int argc, char **argv);
 int rwy_perf_blk_main(int argc, char **argv);
 
 #endif
