@@ -1,79 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "lib/log.h"
+#include "lib/opt.h"
 #include "perf/perf.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv); /* NULL: not there yet */
-	const char *what;
 } commands[] = {
-	{"net", rwy_perf_net_main, "packets guest to guest: ringway-net and DPDK testpmd"},
-	{"blk", NULL, "requests to a disk: ringway-blk and qemu-storage-daemon"},
-	{"ring", NULL, "cycles per descriptor of each ring path"},
-	{"vmm", NULL, "boot time: ringway-vmm and QEMU"},
-	{"metrics", rwy_perf_metrics_main, "the counters of a running back-end"},
-	{"report", NULL, "a report of earlier results"},
+	{"net", rwy_perf_net_main},	    {"blk", NULL},    {"ring", NULL}, {"vmm", NULL},
+	{"metrics", rwy_perf_metrics_main}, {"report", NULL},
 };
-
-static void usage(FILE *out)
-{
-	fprintf(out, "Usage: ringway-perf [--log-level LEVEL] COMMAND [OPTIONS]\n"
-		     "\n"
-		     "Side-by-side measurements. Each command has its own --help.\n"
-		     "\n");
-	for (unsigned i = 0; i < RWY_ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-8s %s%s\n", commands[i].name, commands[i].what,
-			commands[i].main ? "" : " (not there yet)");
-	fprintf(out, "\n"
-		     "  --log-level error|warn|info|debug   (default warn)\n"
-		     "  --help\n"
-		     "  --version\n");
-}
-
-static int run(int argc, char **argv)
-{
-	for (unsigned i = 0; i < RWY_ARRAY_SIZE(commands); i++) {
-		if (strcmp(argv[0], commands[i].name))
-			continue;
-		if (commands[i].main)
-			return commands[i].main(argc, argv);
-		fprintf(stderr, "ringway-perf: %s is not there yet\n", argv[0]);
-		return RWY_PERF_USAGE;
-	}
-	fprintf(stderr, "ringway-perf: unknown command %s; --help lists them\n", argv[0]);
-	return RWY_PERF_USAGE;
-}
 
 int main(int argc, char **argv)
 {
-	enum rwy_log_level level = RWY_LOG_WARN;
-	int at = 1;
+	const struct rwy_opt_program program = {
+		.name = "ringway-perf",
+		.usage = "net|blk|ring|vmm|metrics|report [option...]",
+		.summary = "Side-by-side measurements; each command has its own --help.\n"
+			   "  net      packets guest to guest: ringway-net and DPDK testpmd\n"
+			   "  blk      requests to a disk: ringway-blk and qemu-storage-daemon "
+			   "(not there yet)\n"
+			   "  ring     cycles per descriptor of each ring path (not there yet)\n"
+			   "  vmm      boot time: ringway-vmm and QEMU (not there yet)\n"
+			   "  metrics  the counters of a running back-end\n"
+			   "  report   a report of earlier results (not there yet)",
+	};
+	int status;
 
-	if (at + 1 < argc && !strcmp(argv[at], "--log-level")) {
-		if (rwy_log_parse_level(argv[at + 1], &level) < 0) {
-			fprintf(stderr,
-				"ringway-perf: --log-level %s: must be error, warn, info "
-				"or debug\n",
-				argv[at + 1]);
-			return RWY_PERF_USAGE;
-		}
-		at += 2;
+	for (unsigned i = 0; argc > 1 && i < RWY_ARRAY_SIZE(commands); i++) {
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		if (commands[i].main)
+			return commands[i].main(argc - 1, argv + 1);
+		return rwy_opt_refuse(&program, stderr, "%s is not there yet", argv[1]);
 	}
-	rwy_log_set_level(level);
-	if (at == argc) {
-		usage(stderr);
-		return RWY_PERF_USAGE;
-	}
-	if (!strcmp(argv[at], "--help")) {
-		usage(stdout);
-		return 0;
-	}
-	if (!strcmp(argv[at], "--version")) {
-		puts("ringway-perf " RWY_VERSION);
-		return 0;
-	}
-	return run(argc - at, argv + at);
+	if (argc > 1 && argv[1][0] != '-')
+		return rwy_opt_refuse(&program, stderr, "unknown command %s", argv[1]);
+	if (!rwy_opt_parse(&program, argc, argv, stdout, stderr, &status))
+		return status;
+	return rwy_opt_refuse(&program, stderr, "a command is missing");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "perf/pair.h"
 
+#include "lib/numa.h"
 #include "perf/table.h"
 
 #include <errno.h>
@@ -13,13 +14,7 @@
 #define DEFAULT_PAIRS	   5
 #define DEFAULT_WARMUP_MS  500
 #define DEFAULT_MEASURE_MS 2000
-
-const char rwy_pair_options_help[] =
-	"  --pairs N      pairs of runs per case, at least 1 (default 5; below 5 no verdict is "
-	"given)\n"
-	"  --cpus A,B     CPU of the program measured, CPU of the load (default 0,1)\n"
-	"  --seconds S    length of one measurement (default 2)\n"
-	"  --json FILE    write every value measured to FILE as well\n";
+#define MEASURE_S_MAX	   3600
 
 int rwy_pair_init(struct rwy_pair_bench *bench)
 {
@@ -60,53 +55,46 @@ struct rwy_pair_case *rwy_pair_add(struct rwy_pair_bench *bench, const void *arg
 	return c;
 }
 
-static int parse_number(const char *value, double low, double high, double *out)
+int rwy_pair_set_pairs(void *bench, char *value, struct rwy_opt_why *why)
 {
-	char *end;
+	struct rwy_pair_opts *opts = &((struct rwy_pair_bench *)bench)->opts;
+	uint64_t pairs;
+	int err = rwy_opt_uint(value, 1, RWY_SUMMARY_MAX, &pairs, why);
 
-	*out = strtod(value, &end);
-	return end == value || *end || !(*out >= low && *out <= high) ? -EINVAL : 0;
+	if (err == 0)
+		opts->pairs = (unsigned)pairs;
+	return err;
 }
 
-static int parse_cpus(const char *value, struct rwy_pair_opts *opts)
+int rwy_pair_set_seconds(void *bench, char *value, struct rwy_opt_why *why)
 {
-	long online = sysconf(_SC_NPROCESSORS_CONF);
-	unsigned a, b;
-	char rest;
+	struct rwy_pair_opts *opts = &((struct rwy_pair_bench *)bench)->opts;
+	uint64_t seconds;
+	int err = rwy_opt_uint(value, 1, MEASURE_S_MAX, &seconds, why);
 
-	if (sscanf(value, "%u,%u%c", &a, &b, &rest) != 2 || a >= (unsigned long)online ||
-	    b >= (unsigned long)online)
-		return -EINVAL;
-	opts->cpu_back = a;
-	opts->cpu_load = b;
+	if (err == 0)
+		opts->measure_ms = (unsigned)seconds * 1000;
+	return err;
+}
+
+int rwy_pair_set_cpus(void *bench, char *value, struct rwy_opt_why *why)
+{
+	struct rwy_pair_opts *opts = &((struct rwy_pair_bench *)bench)->opts;
+	long nr = sysconf(_SC_NPROCESSORS_ONLN);
+	uint16_t cpus[2];
+
+	if (rwy_numa_parse_cpus(value, cpus, 2) != 2 || cpus[0] >= nr || cpus[1] >= nr)
+		return rwy_opt_fail(why, "two CPUs of the %ld of this machine are wanted, as 0,1",
+				    nr);
+	opts->cpu_back = cpus[0];
+	opts->cpu_load = cpus[1];
 	return 0;
 }
 
-int rwy_pair_option(struct rwy_pair_opts *opts, const char *name, const char *value)
+int rwy_pair_set_json(void *bench, char *value, struct rwy_opt_why *why)
 {
-	const char *want = NULL;
-	double number;
-
-	if (!strcmp(name, "pairs")) {
-		if (parse_number(value, 1, RWY_SUMMARY_MAX, &number) < 0)
-			want = "1 to 128";
-		else
-			opts->pairs = (unsigned)number;
-	} else if (!strcmp(name, "seconds")) {
-		if (parse_number(value, 0.1, 3600, &number) < 0)
-			want = "0.1 to 3600";
-		else
-			opts->measure_ms = (unsigned)(number * 1000);
-	} else if (!strcmp(name, "cpus")) {
-		if (parse_cpus(value, opts) < 0)
-			want = "two CPUs of this machine, like 0,1";
-	} else {
-		opts->json = value;
-	}
-	if (!want)
-		return 0;
-	fprintf(stderr, "ringway-perf: --%s %s: must be %s\n", name, value, want);
-	return -EINVAL;
+	((struct rwy_pair_bench *)bench)->opts.json = value;
+	return 0;
 }
 
 static void measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side)

@@ -7,6 +7,7 @@
 #ifndef RWY_PERF_PAIR_H
 #define RWY_PERF_PAIR_H
 
+#include "lib/opt.h"
 #include "perf/run.h"
 #include "perf/summary.h"
 
@@ -72,10 +73,20 @@ void rwy_pair_fini(struct rwy_pair_bench *bench);
 struct rwy_pair_case *rwy_pair_add(struct rwy_pair_bench *bench, const void *arg, const char *fmt,
 				   ...) RWY_PRINTF(3, 4);
 
-/* One of "pairs", "cpus", "seconds", "json" with its value. -EINVAL, with the reason on stderr. */
-RWY_MUST_CHECK int rwy_pair_option(struct rwy_pair_opts *opts, const char *name, const char *value);
-/* The lines of --help that describe them. */
-extern const char rwy_pair_options_help[];
+/* Rows of a rwy_opt table whose ctx is the bench. */
+int rwy_pair_set_pairs(void *bench, char *value, struct rwy_opt_why *why);
+int rwy_pair_set_cpus(void *bench, char *value, struct rwy_opt_why *why);
+int rwy_pair_set_seconds(void *bench, char *value, struct rwy_opt_why *why);
+int rwy_pair_set_json(void *bench, char *value, struct rwy_opt_why *why);
+/* clang-format off */
+#define RWY_PAIR_OPTS                                                                              \
+	{"pairs", "N", "pairs of runs a case (default 5; below 5 no verdict is given)",            \
+	 rwy_pair_set_pairs},                                                                      \
+	{"cpus", "A,B", "CPU of the program measured, and of what drives it (default 0,1)",        \
+	 rwy_pair_set_cpus},                                                                       \
+	{"seconds", "N", "length of one measurement (default 2)", rwy_pair_set_seconds},           \
+	{"json", "FILE", "write every value measured to FILE as well", rwy_pair_set_json}
+/* clang-format on */
 
 /*
  * Runs all cases, with a line of progress a run on stderr; then the table on stdout and the JSON

@@ -4,9 +4,6 @@
 #ifndef RWY_PERF_PERF_H
 #define RWY_PERF_PERF_H
 
-/* Usage errors, and what is missing: nothing was measured. */
-#define RWY_PERF_USAGE 2
-
 int rwy_perf_net_main(int argc, char **argv);
 int rwy_perf_metrics_main(int argc, char **argv);
 int rwy_perf_blk_main(int argc, char **argv);

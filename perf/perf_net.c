@@ -11,7 +11,6 @@
 #include "perf/testpmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,9 @@
 
 #define SWITCH_MS 5000
 #define SETTLE_MS 200
-#define PORTS	  RWY_TESTPMD_PORTS
+#define PATHS_HELP \
+	"some of split, split-in-order, packed, packed-in-order, packed-vectorized; or all"
+#define PORTS RWY_TESTPMD_PORTS
 
 struct path {
 	const char *name;
@@ -259,25 +260,6 @@ stop:
 
 static const struct rwy_pair_metric metrics[] = {{"rate", "Mpps", false}};
 
-static void usage(FILE *out)
-{
-	fprintf(out,
-		"Usage: ringway-perf net [OPTIONS]\n"
-		"\n"
-		"Packets between two guests: ringway-net and dpdk-testpmd with net_vhost ports, "
-		"in\n"
-		"turn, behind the same front-end (dpdk-testpmd with two virtio-user ports).\n"
-		"\n"
-		"%s"
-		"  --paths LIST   front-end modes, separated by commas, or all:\n"
-		"                ",
-		rwy_pair_options_help);
-	for (unsigned i = 0; i < RWY_ARRAY_SIZE(paths); i++)
-		fprintf(out, " %s", paths[i].name);
-	fprintf(out, "\n                 (default split,packed)\n"
-		     "  --help\n");
-}
-
 static int add_path(struct rwy_pair_bench *bench, const struct path *path)
 {
 	struct net *net = bench->ctx;
@@ -292,67 +274,34 @@ static int add_path(struct rwy_pair_bench *bench, const struct path *path)
 	return 0;
 }
 
-static int add_named(struct rwy_pair_bench *bench, const char *name, size_t len)
+static int add_named(struct rwy_pair_bench *bench, const char *name)
 {
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(paths); i++)
-		if (strlen(paths[i].name) == len && !strncmp(paths[i].name, name, len))
+		if (!strcmp(paths[i].name, name))
 			return add_path(bench, &paths[i]);
 	return -EINVAL;
 }
 
-/* list NULL: the standard ones. */
-static int add_cases(struct rwy_pair_bench *bench, const char *list)
+static int add_all(struct rwy_pair_bench *bench, bool all)
 {
-	bool all = list && !strcmp(list, "all");
 	int err = 0;
 
-	if (!list || all) {
-		for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(paths); i++)
-			if (all || paths[i].standard)
-				err = add_path(bench, &paths[i]);
-		return err;
-	}
-	while (err == 0 && *list) {
-		size_t len = strcspn(list, ",");
-
-		err = add_named(bench, list, len);
-		list += len + (list[len] == ',');
-	}
-	return err < 0 || bench->nr_cases == 0 ? -EINVAL : 0;
+	for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(paths); i++)
+		if (all || paths[i].standard)
+			err = add_path(bench, &paths[i]);
+	return err;
 }
 
-static int parse(struct rwy_pair_bench *bench, int argc, char **argv)
+static int set_paths(void *ctx, char *value, struct rwy_opt_why *why)
 {
-	static const struct option options[] = {{"pairs", required_argument, NULL, 'o'},
-						{"cpus", required_argument, NULL, 'o'},
-						{"seconds", required_argument, NULL, 'o'},
-						{"json", required_argument, NULL, 'o'},
-						{"paths", required_argument, NULL, 'p'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
-	const char *list = NULL;
-	int opt, idx;
+	struct rwy_pair_bench *bench = ctx;
+	int err = 0;
 
-	while ((opt = getopt_long(argc, argv, "", options, &idx)) != -1) {
-		if (opt == 'h') {
-			usage(stdout);
-			return 1;
-		}
-		if (opt == 'p')
-			list = optarg;
-		else if (opt != 'o' || rwy_pair_option(&bench->opts, options[idx].name, optarg) < 0)
-			return -EINVAL;
-	}
-	if (optind < argc) {
-		fprintf(stderr, "ringway-perf: net: unknown argument %s\n", argv[optind]);
-		return -EINVAL;
-	}
-	if (add_cases(bench, list) < 0) {
-		fprintf(stderr, "ringway-perf: --paths %s: not among those that --help lists\n",
-			list);
-		return -EINVAL;
-	}
-	return 0;
+	if (!strcmp(value, "all"))
+		return add_all(bench, true);
+	while (err == 0 && value)
+		err = add_named(bench, rwy_opt_word(&value));
+	return err < 0 ? rwy_opt_fail(why, PATHS_HELP) : 0;
 }
 
 static int prepare(struct net *net)
@@ -368,12 +317,41 @@ static int prepare(struct net *net)
 	return 0;
 }
 
-int rwy_perf_net_main(int argc, char **argv)
+static int run(struct rwy_pair_bench *bench, struct net *net)
 {
-	struct rwy_pair_bench bench;
 	unsigned pages;
 	int status = 1;
+
+	if (prepare(net) < 0)
+		return status;
+	if (rwy_testpmd_reserve(2, &pages) == 0) {
+		status = rwy_pair_run(bench);
+		rwy_testpmd_release(pages);
+	}
+	rmdir(net->dir);
+	return status;
+}
+
+int rwy_perf_net_main(int argc, char **argv)
+{
+	static const struct rwy_opt opts[] = {
+		RWY_PAIR_OPTS,
+		{"paths", "LIST", "front-end modes (default split,packed): " PATHS_HELP, set_paths},
+	};
+	struct rwy_pair_bench bench;
+	const struct rwy_opt_program program = {
+		.name = "ringway-perf net",
+		.usage = "[option...]",
+		.summary =
+			"Packets between two guests: ringway-net and dpdk-testpmd with net_vhost "
+			"ports, in turn,\nbehind the same front-end (dpdk-testpmd with two "
+			"virtio-user ports).",
+		.opts = opts,
+		.nr = RWY_ARRAY_SIZE(opts),
+		.ctx = &bench,
+	};
 	struct net *net = calloc(1, sizeof(*net));
+	int status = 1;
 
 	if (!net || rwy_pair_init(&bench) < 0)
 		goto free_net;
@@ -385,21 +363,10 @@ int rwy_perf_net_main(int argc, char **argv)
 	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
 	bench.measure = measure;
 	bench.ctx = net;
-
-	int err = parse(&bench, argc, argv);
-
-	if (err != 0) {
-		status = err < 0 ? RWY_PERF_USAGE : 0;
-		goto fini;
+	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status)) {
+		if (bench.nr_cases > 0 || add_all(&bench, false) == 0)
+			status = run(&bench, net);
 	}
-	if (prepare(net) < 0)
-		goto fini;
-	if (rwy_testpmd_reserve(2, &pages) == 0) {
-		status = rwy_pair_run(&bench);
-		rwy_testpmd_release(pages);
-	}
-	rmdir(net->dir);
-fini:
 	rwy_pair_fini(&bench);
 free_net:
 	free(net);
