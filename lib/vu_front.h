@@ -11,8 +11,12 @@
  *
  * Sending order on every (re)connection, per the vhost-user text: GET_FEATURES,
  * GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_MAX_MEM_SLOTS, SET_OWNER,
- * SET_BACKEND_REQ_FD, GET_CONFIG; then `on_ready`. When the guest's driver is there: GET/SET
- * INFLIGHT_FD, SET_FEATURES, memory (ADD_MEM_REG each or SET_MEM_TABLE), rings, enables, status.
+ * SET_BACKEND_REQ_FD, GET_CONFIG; then `on_ready`. When the guest's driver is there: SET_FEATURES,
+ * status, GET/SET_INFLIGHT_FD (whose layout depends on the features), memory (ADD_MEM_REG each or
+ * SET_MEM_TABLE), rings, enables, status.
+ *
+ * Callbacks come from the reactor or from inside a call of the owner's; they may call anything here
+ * but rwy_vu_front_close.
  */
 #ifndef RWY_LIB_VU_FRONT_H
 #define RWY_LIB_VU_FRONT_H
@@ -59,8 +63,11 @@ struct rwy_vu_front_config {
 	int *fd;		   /* a connected socket, taken; then there is no reconnection */
 	bool listen;		   /* we serve socket_path and the back-end connects to us */
 	uint64_t features;	   /* virtio features the owner can pass on to a guest */
-	unsigned nr_queues;	   /* wanted; fewer if the back-end has fewer */
+	unsigned nr_queues;	   /* rings wanted; fewer if the back-end has fewer */
+	unsigned queue_rings;	   /* what GET_QUEUE_NUM counts: 2 rings for net, as everyone does,
+				    * 1 (or 0 here) for others */
 	unsigned config_len;	   /* bytes of config space, 0: GET_CONFIG is not used */
+	bool need_config;	   /* a back-end that cannot tell its config is refused */
 	unsigned reply_timeout_ms; /* 0: 5000 */
 	const struct rwy_vu_front_ops *ops;
 	void *ctx;
@@ -68,22 +75,31 @@ struct rwy_vu_front_config {
 
 struct rwy_vu_front; /* opaque: lib/vu_front.c */
 
-/* Starts to connect at once; mem must outlive the front-end and carry an fd in each region. */
+/*
+ * Starts to connect at once; mem must outlive the front-end, carry an fd in each region, and not
+ * change. -ENOTSOCK: socket_path is another kind of file; -EADDRINUSE: somebody listens on it.
+ */
 RWY_MUST_CHECK int rwy_vu_front_open(struct rwy_vu_front **front, struct rwy_poll *poll,
 				     struct rwy_mem *mem, const struct rwy_vu_front_config *config);
 void rwy_vu_front_close(struct rwy_vu_front *front);
 
-/* Valid from on_ready on. */
+/* Valid from on_ready on. Features and queues may shrink with a new back-end while stopped; while
+ * started, a back-end that has less than what is in use is refused until it has it again. */
 uint64_t rwy_vu_front_features(const struct rwy_vu_front *front); /* offered AND wanted */
 unsigned rwy_vu_front_nr_queues(const struct rwy_vu_front *front);
 const uint8_t *rwy_vu_front_config_space(const struct rwy_vu_front *front);
 bool rwy_vu_front_connected(const struct rwy_vu_front *front);
 uint64_t rwy_vu_front_reconnects(const struct rwy_vu_front *front);
 
-/* The driver is ready: run these rings (copied) with these features. on_started follows. */
+/*
+ * The driver is ready: run these rings (copied) with these features. on_started follows, when there
+ * is no back-end now then as soon as there is one. -EBUSY: started already, or still stopping.
+ * -EINVAL: features not offered, or more rings than there are.
+ */
 RWY_MUST_CHECK int rwy_vu_front_start(struct rwy_vu_front *front, uint64_t features,
 				      const struct rwy_vu_ring *rings, unsigned nr_rings);
-/* GET_VRING_BASE on every ring; on_stopped follows, at the latest after reply_timeout_ms. */
+/* GET_VRING_BASE on every ring; on_stopped follows, at the latest after reply_timeout_ms, then
+ * with the connection cut. */
 void rwy_vu_front_stop(struct rwy_vu_front *front);
 /* rings as they stand; base is current only after on_stopped */
 const struct rwy_vu_ring *rwy_vu_front_rings(const struct rwy_vu_front *front);
