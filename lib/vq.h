@@ -18,6 +18,7 @@
 #ifndef RWY_LIB_VQ_H
 #define RWY_LIB_VQ_H
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/stats.h"
 
@@ -74,7 +75,9 @@ struct rwy_vq_config {
 	rwy_uva device; /* split: used ring (4); packed: device event suppression (4) */
 	/*
 	 * Where to go on, as vhost-user VRING_BASE carries it. Split: avail index; used follows the
-	 * ring's own used index. Packed: bits 0-14 avail, 15 its wrap, 16-30 used, 31 its wrap.
+	 * ring's own used index. Packed: bits 0-14 avail, 15 its wrap, 16-30 used, 31 its wrap;
+	 * some front-ends know the avail half only, and 0 above an avail wrap of 1 is then the
+	 * same.
 	 */
 	uint32_t base;
 };
@@ -93,11 +96,10 @@ struct rwy_vq_ops {
 };
 
 struct rwy_vq {
-	/* First line: what pop touches. Second: push and publish. Ring positions are the device's.
-	 */
+	/* First line: what does not change while the queue runs. */
 	const struct rwy_vq_ops *ops; /* NULL while stopped */
 	const struct rwy_mem *mem;
-	const struct rwy_mem_region *hint;
+	const struct rwy_mem_region *hint; /* region of the last buffer; NULL: look */
 	union {
 		struct vring_desc *desc;
 		struct vring_packed_desc *pdesc;
@@ -106,32 +108,37 @@ struct rwy_vq {
 		struct vring_avail *avail;
 		struct vring_packed_desc_event *driver_event;
 	};
-	uint16_t size;
-	uint16_t avail_idx;  /* next to pop */
-	uint16_t avail_seen; /* split: the driver's index when last loaded */
-	bool avail_wrap;
-	bool event_idx;
-	bool indirect;
-	bool in_order;
-	uint8_t broken; /* enum rwy_vq_reason */
-
 	union {
 		struct vring_used *used;
 		struct vring_packed_desc_event *device_event;
-	} RWY_CACHE_ALIGNED;
-	uint16_t used_idx; /* next to push */
-	uint16_t used_pub; /* what the driver was shown */
-	uint16_t used_signalled;
-	bool used_wrap;
-	bool used_pub_wrap;
-	bool signalled_valid;
-	bool armed;
-	/* packed: the first descriptor of a burst is made visible last, by publish */
-	uint16_t head_flags;
-	int kick_fd; /* the three eventfds are owned by the device; -1 is none */
+	};
+	uint8_t *inflight;	    /* by id: popped and not pushed; owned */
+	struct rwy_stats_vq *stats; /* never NULL while started; shared memory or the caller's */
+
+	/* Second line: where the device is. Ring positions are the device's. */
+	uint16_t size;
+	uint16_t avail_idx;  /* next to pop */
+	uint16_t avail_seen; /* split: the driver's index when last loaded */
+	uint16_t used_idx;   /* next to push */
+	uint16_t used_pub;   /* what the driver was shown; packed: the slot publish shows first */
+	uint16_t head_flags; /* packed: what publish stores into that slot */
+	uint16_t run_idx;    /* in-order: slot that gets the one used element of a run */
+	uint16_t run_id;     /* in-order: newest chain of the run */
+	uint32_t run_len;
+	uint32_t detached_base; /* after a remap that failed */
+	bool run;		/* in-order: a run is open */
+	bool avail_wrap;	/* packed */
+	bool used_wrap;		/* packed */
+	bool used_pub_wrap;	/* packed */
+	bool run_wrap;		/* packed, in-order */
+	bool event_idx;		/* negotiated */
+	bool indirect;		/* negotiated */
+	bool signalled_valid;	/* the driver's event index was looked at by the last publish */
+	uint8_t broken;		/* enum rwy_vq_reason */
+	int kick_fd;		/* the three eventfds are owned by the device; -1 is none */
 	int call_fd;
 	int err_fd;
-	struct rwy_stats_vq *stats; /* never NULL while started; shared memory or the caller's */
+	struct rwy_log_limit log_limit;
 };
 
 /* Stopped, no fds, no stats. */
@@ -139,12 +146,16 @@ void rwy_vq_init(struct rwy_vq *vq);
 
 /*
  * Resolves and checks the three ring areas to their full extent. vq->stats must be set before.
- * -EINVAL: size or alignment; -EFAULT: an area is not inside one region of memory. Logged.
+ * The driver is asked for kicks until the first disarm. -EINVAL: size, alignment, overlapping areas
+ * or an impossible base; -EFAULT: an area is not inside one region of memory. Logged.
  */
 RWY_MUST_CHECK int rwy_vq_start(struct rwy_vq *vq, const struct rwy_vq_config *config);
 /* Publishes what was pushed and returns the base to go on from. Also from a broken queue. */
 uint32_t rwy_vq_stop(struct rwy_vq *vq);
-/* The map changed under a started, paused queue: ring areas are resolved again. As start. */
+/*
+ * The map changed under a started, paused queue with nothing in flight: ring areas are resolved
+ * again. As start; after a failure the queue is broken and touches no memory until it is stopped.
+ */
 RWY_MUST_CHECK int rwy_vq_remap(struct rwy_vq *vq, const struct rwy_vq_config *config);
 
 RWY_INLINE bool rwy_vq_started(const struct rwy_vq *vq)

@@ -3,7 +3,8 @@
  * The driver side of a virtqueue, split and packed: what a guest's driver does. It makes tests,
  * benchmarks and examples independent of a guest. One thread; the device may be another process.
  *
- * The device is not trusted either: a used id that was never given, or twice, is -EPROTO.
+ * The device is not trusted either: a used id that was never given, or twice, or out of order, or
+ * a length beyond what was writable, is -EPROTO.
  */
 #ifndef RWY_LIB_VQD_H
 #define RWY_LIB_VQD_H
@@ -29,34 +30,47 @@ struct rwy_vqd_config {
 	void *device;
 };
 
+/* By chain: the split ring's head descriptor, the packed ring's buffer id. */
 struct rwy_vqd_slot {
 	void *cookie; /* NULL: free */
-	uint16_t nr_desc;
-	uint16_t next; /* free list; packed ids, split heads */
+	uint32_t in_len;
+	uint16_t nr_desc; /* ring slots taken */
+	uint16_t next;	  /* split: of this descriptor in its chain or the free list; packed: ids */
 };
 
 struct rwy_vqd {
-	struct vring_desc *desc;
-	struct vring_packed_desc *pdesc;
-	struct vring_avail *avail;
-	struct vring_used *used;
-	struct vring_packed_desc_event *driver_event;
-	struct vring_packed_desc_event *device_event;
+	union {
+		struct vring_desc *desc;
+		struct vring_packed_desc *pdesc;
+	};
+	union {
+		struct vring_avail *avail;
+		struct vring_packed_desc_event *driver_event;
+	};
+	union {
+		struct vring_used *used;
+		struct vring_packed_desc_event *device_event;
+	};
 	struct rwy_vqd_slot *slots; /* owned, size of them */
 	uint16_t size;
-	uint16_t nr_free;
-	uint16_t free_head;
-	uint16_t avail_idx;
-	uint16_t avail_pub;
-	uint16_t used_idx;
-	uint16_t head_idx; /* packed: first unpublished slot and its flags */
-	uint16_t head_flags;
+	uint16_t nr_free;   /* descriptors */
+	uint16_t free_head; /* in order: simply the next descriptor in ring order */
+	uint16_t avail_idx; /* next to fill */
+	uint16_t avail_pub; /* what the device was shown; packed: the slot publish shows first */
+	uint16_t used_idx;  /* next to look at */
+	uint16_t oldest;    /* in order: the chain the device has to use next */
+	uint16_t run_id;    /* in order: last chain of the run the device told of */
+	uint32_t run_len;
+	uint16_t nr_chains;  /* published or not, and not yet got back */
+	uint16_t head_flags; /* packed: what publish stores into slot avail_pub */
+	bool run;	     /* in order: chains up to run_id are used */
 	bool packed;
 	bool event_idx;
+	bool indirect;
 	bool in_order;
-	bool avail_wrap;
+	bool avail_wrap; /* packed */
+	bool avail_pub_wrap;
 	bool used_wrap;
-	bool head_wrap;
 };
 
 RWY_MUST_CHECK int rwy_vqd_open(struct rwy_vqd *q, const struct rwy_vqd_config *config);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The packed virtqueue (virtio 1.2 section 2.8), device side.
+ *
+ * A slot belongs to the device while its AVAIL bit equals the lap's wrap counter and its USED bit
+ * does not. Used descriptors are written as chains are pushed, except for the flags of the first
+ * one: until publish stores those, the driver cannot get past that slot and so sees none of them.
+ */
+#include "lib/vq_impl.h"
+
+#include <assert.h>
+
+#define F_AVAIL	 (1u << VRING_PACKED_DESC_F_AVAIL)
+#define F_USED	 (1u << VRING_PACKED_DESC_F_USED)
+#define F_OWNER	 (F_AVAIL | F_USED)
+#define WRAP_BIT (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
+
+/* Both event structures are read and written whole. */
+union event {
+	struct vring_packed_desc_event parts;
+	uint32_t word;
+};
+
+/* The AVAIL and USED bits of a slot made available, or used, in a lap. */
+RWY_INLINE uint16_t avail_bits(bool wrap)
+{
+	return wrap ? F_AVAIL : F_USED;
+}
+
+RWY_INLINE uint16_t used_bits(bool wrap)
+{
+	return wrap ? F_OWNER : 0;
+}
+
+RWY_INLINE void step(const struct rwy_vq *vq, uint16_t *idx, bool *wrap, uint16_t slots)
+{
+	unsigned next = *idx + (unsigned)slots;
+	const bool over = next >= vq->size;
+
+	*idx = (uint16_t)(over ? next - vq->size : next);
+	*wrap ^= over;
+}
+
+/* Slots from one position to a later one, at most a lap. A valid base makes sure it is later. */
+RWY_INLINE unsigned distance(const struct rwy_vq *vq, uint16_t from, bool from_wrap, uint16_t to,
+			     bool to_wrap)
+{
+	return (unsigned)to + (from_wrap != to_wrap ? vq->size : 0u) - from;
+}
+
+int rwy_vq_packed_begin(struct rwy_vq *vq, uint32_t base)
+{
+	if (base >> 16 == 0 && base & WRAP_BIT)
+		base |= base << 16;
+	vq->avail_idx = base & (WRAP_BIT - 1);
+	vq->avail_wrap = base & WRAP_BIT;
+	vq->used_idx = base >> 16 & (WRAP_BIT - 1);
+	vq->used_wrap = base >> 16 & WRAP_BIT;
+	if (vq->avail_idx >= vq->size || vq->used_idx >= vq->size ||
+	    distance(vq, vq->used_idx, vq->used_wrap, vq->avail_idx, vq->avail_wrap) > vq->size)
+		return -EINVAL;
+	vq->used_pub = vq->used_idx;
+	vq->used_pub_wrap = vq->used_wrap;
+	return 0;
+}
+
+static uint32_t packed_base(const struct rwy_vq *vq)
+{
+	uint32_t avail = vq->avail_idx | (vq->avail_wrap ? WRAP_BIT : 0);
+	uint32_t used = vq->used_idx | (vq->used_wrap ? WRAP_BIT : 0);
+
+	return avail | used << 16;
+}
+
+/* A packed table has no links: each entry is a buffer, only WRITE means anything (2.8.7). */
+static int packed_walk_table(struct rwy_vq_walk *w, const struct vring_packed_desc *head)
+{
+	struct rwy_vq_table table;
+	union rwy_vq_desc desc;
+	int why = rwy_vq_table_open(w->vq, &table, head->addr, head->len, head->flags);
+
+	for (unsigned i = 0; !why && i < table.nr; i++) {
+		why = rwy_vq_table_fetch(w->vq, &table, i, &desc);
+		if (!why)
+			why = rwy_vq_walk_add(w, desc.packed.addr, desc.packed.len,
+					      desc.packed.flags);
+	}
+	return why;
+}
+
+/*
+ * Follows a chain whose first descriptor is in *desc; leaves the last one there, whose id is the
+ * chain's. `left` slots may be the driver's doing; the rest of the ring is in flight.
+ */
+static int packed_walk(struct rwy_vq_walk *w, struct vring_packed_desc *desc, uint16_t at,
+		       bool wrap, unsigned left, unsigned *nr_desc)
+{
+	for (*nr_desc = 1;; ++*nr_desc) {
+		int why = desc->flags & VRING_DESC_F_INDIRECT
+				  ? packed_walk_table(w, desc)
+				  : rwy_vq_walk_add(w, desc->addr, desc->len, desc->flags);
+
+		if (why || !(desc->flags & VRING_DESC_F_NEXT))
+			return why;
+		if (*nr_desc == w->vq->size)
+			return RWY_VQ_CHAIN_LONG;
+		step(w->vq, &at, &wrap, 1);
+		/* Ordered by the acquire of the first descriptor's flags, stored last (2.8.14). */
+		*desc = rwy_vq_desc_load(&w->vq->pdesc[at]).packed;
+		if (*nr_desc == left || (desc->flags & F_OWNER) != avail_bits(wrap))
+			return RWY_VQ_NEXT_RANGE;
+		/* 2.8.20: a list is either direct or one indirect descriptor */
+		if (desc->flags & VRING_DESC_F_INDIRECT)
+			return RWY_VQ_INDIRECT_FLAGS;
+	}
+}
+
+/* Any chain that is not one buffer in one region. Pieces taken, or 0: the burst ends here. */
+static __attribute__((noinline)) unsigned packed_pop_walk(struct rwy_vq *vq,
+							  struct vring_packed_desc desc,
+							  unsigned left, struct rwy_chain *chain,
+							  struct iovec *iov, unsigned room,
+							  unsigned taken)
+{
+	struct rwy_vq_walk w = {.vq = vq, .iov = iov, .room = RWY_MIN(room, RWY_VQ_IOV_MAX)};
+	unsigned nr_desc;
+	int why = packed_walk(&w, &desc, vq->avail_idx, vq->avail_wrap, left, &nr_desc);
+
+	if (RWY_UNLIKELY(why)) {
+		rwy_vq_refuse(vq, why, taken);
+		return 0;
+	}
+	rwy_vq_chain_walked(chain, &w, desc.id, nr_desc);
+	return w.nr;
+}
+
+/* Slots of the ring that are not in flight: only those can hold something new. */
+RWY_INLINE unsigned packed_left(const struct rwy_vq *vq)
+{
+	return vq->size - distance(vq, vq->used_idx, vq->used_wrap, vq->avail_idx, vq->avail_wrap);
+}
+
+static unsigned packed_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsigned n,
+			   struct iovec *iov, unsigned nr_iov)
+{
+	unsigned left = packed_left(vq);
+	unsigned pieces = 0, i;
+
+	for (i = 0; i < n && left > 0; i++) {
+		struct vring_packed_desc *at = &vq->pdesc[vq->avail_idx];
+		/* Pairs with the driver's barrier before it stores the flags (2.8.14). */
+		uint16_t flags = RWY_LOAD_ACQUIRE(&at->flags);
+
+		if ((flags & F_OWNER) != avail_bits(vq->avail_wrap))
+			break;
+		union rwy_vq_desc desc = rwy_vq_desc_load(at);
+		desc.packed.flags = flags;
+		unsigned took =
+			rwy_vq_pop_one(vq, &chains[i], iov + pieces, nr_iov - pieces,
+				       desc.packed.addr, desc.packed.len, flags, desc.packed.id);
+		if (!took) {
+			took = packed_pop_walk(vq, desc.packed, left, &chains[i], iov + pieces,
+					       nr_iov - pieces, i);
+			if (RWY_UNLIKELY(!took))
+				break;
+		}
+		const uint16_t id = chains[i].id;
+		if (RWY_UNLIKELY(id >= vq->size || vq->inflight[id])) {
+			rwy_vq_break(vq, id >= vq->size ? RWY_VQ_HEAD_RANGE : RWY_VQ_DUPLICATE);
+			break;
+		}
+		vq->inflight[id] = 1;
+		rwy_vq_prefetch(&chains[i]);
+		pieces += took;
+		left -= chains[i].nr_desc;
+		step(vq, &vq->avail_idx, &vq->avail_wrap, chains[i].nr_desc);
+	}
+	rwy_vq_count_pop(vq, i);
+	return i;
+}
+
+static void packed_unpop(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
+{
+	unsigned slots = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		vq->inflight[chains[i].id] = 0;
+		slots += chains[i].nr_desc;
+	}
+	vq->avail_wrap ^= slots > vq->avail_idx;
+	vq->avail_idx = (uint16_t)(vq->avail_idx - slots + (slots > vq->avail_idx ? vq->size : 0u));
+	rwy_vq_count_unpop(vq, n);
+}
+
+/* Writes one used descriptor; the first since the last publish keeps its flags back. */
+RWY_INLINE void packed_put(struct rwy_vq *vq, uint16_t at, bool wrap, uint16_t id, uint32_t len)
+{
+	struct vring_packed_desc *desc = &vq->pdesc[at];
+	uint16_t flags = (uint16_t)(used_bits(wrap) | (len ? VRING_DESC_F_WRITE : 0));
+
+	desc->id = id;
+	desc->len = len;
+	if (at == vq->used_pub && wrap == vq->used_pub_wrap)
+		vq->head_flags = flags;
+	else
+		desc->flags = flags;
+}
+
+static void packed_push(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		assert(chains[i].written <= chains[i].in_len);
+		packed_put(vq, vq->used_idx, vq->used_wrap, chains[i].id, chains[i].written);
+		vq->inflight[chains[i].id] = 0;
+		step(vq, &vq->used_idx, &vq->used_wrap, chains[i].nr_desc);
+	}
+	rwy_stats_add(&vq->stats->pushes, n);
+}
+
+/* 2.8.8: one used descriptor, in the first slot of the run, tells of all chains up to run_id. */
+RWY_INLINE void packed_close_run(struct rwy_vq *vq)
+{
+	packed_put(vq, vq->run_idx, vq->run_wrap, vq->run_id, vq->run_len);
+	vq->run = false;
+}
+
+/* Only chains the device could not write to are left out: the length of each other one matters. */
+static void packed_push_in_order(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		assert(chains[i].written <= chains[i].in_len);
+		if (!vq->run) {
+			vq->run = true;
+			vq->run_idx = vq->used_idx;
+			vq->run_wrap = vq->used_wrap;
+		}
+		vq->run_id = chains[i].id;
+		vq->run_len = chains[i].written;
+		vq->inflight[chains[i].id] = 0;
+		step(vq, &vq->used_idx, &vq->used_wrap, chains[i].nr_desc);
+		if (chains[i].in_len)
+			packed_close_run(vq);
+	}
+	rwy_stats_add(&vq->stats->pushes, n);
+}
+
+/* 2.8.10: would the driver like to hear of the `slots` slots from used_pub on? */
+static bool packed_wants_call(struct rwy_vq *vq, unsigned slots)
+{
+	const union event event = {.word = RWY_READ_ONCE((uint32_t *)vq->driver_event)};
+	const bool valid = vq->signalled_valid;
+
+	vq->signalled_valid = true;
+	if (event.parts.flags != VRING_PACKED_EVENT_FLAG_DESC || !vq->event_idx)
+		return event.parts.flags != VRING_PACKED_EVENT_FLAG_DISABLE;
+	const uint16_t at = event.parts.off_wrap & (WRAP_BIT - 1);
+	const bool wrap = event.parts.off_wrap & WRAP_BIT;
+	/* An event behind used_pub wraps to a huge distance. */
+	return !valid || distance(vq, vq->used_pub, vq->used_pub_wrap, at, wrap) < slots;
+}
+
+static void packed_publish(struct rwy_vq *vq)
+{
+	unsigned slots = distance(vq, vq->used_pub, vq->used_pub_wrap, vq->used_idx, vq->used_wrap);
+	bool wanted;
+
+	if (slots == 0)
+		return;
+	/* Pairs with the driver's acquire of the flags: the whole burst is there before them. */
+	RWY_STORE_RELEASE(&vq->pdesc[vq->used_pub].flags, vq->head_flags);
+	if (vq->call_fd < 0) {
+		vq->signalled_valid = false;
+	} else {
+		/* Pairs with the driver's barrier between asking for calls and looking again. */
+		RWY_MB();
+		wanted = packed_wants_call(vq, slots);
+		rwy_vq_call(vq, wanted);
+	}
+	vq->used_pub = vq->used_idx;
+	vq->used_pub_wrap = vq->used_wrap;
+}
+
+static void packed_publish_in_order(struct rwy_vq *vq)
+{
+	if (vq->run)
+		packed_close_run(vq);
+	packed_publish(vq);
+}
+
+static bool packed_arm(struct rwy_vq *vq)
+{
+	union event event = {.parts.flags = VRING_PACKED_EVENT_FLAG_ENABLE};
+
+	if (vq->event_idx) {
+		event.parts.off_wrap = (uint16_t)(vq->avail_idx | (vq->avail_wrap ? WRAP_BIT : 0));
+		event.parts.flags = VRING_PACKED_EVENT_FLAG_DESC;
+	}
+	RWY_WRITE_ONCE((uint32_t *)vq->device_event, event.word);
+	/* Pairs with the driver's barrier between storing flags and reading our wish. */
+	RWY_MB();
+	uint16_t flags = RWY_READ_ONCE(&vq->pdesc[vq->avail_idx].flags);
+	return (flags & F_OWNER) == avail_bits(vq->avail_wrap) && packed_left(vq) > 0 &&
+	       !vq->broken;
+}
+
+static void packed_disarm(struct rwy_vq *vq)
+{
+	const union event event = {.parts.flags = VRING_PACKED_EVENT_FLAG_DISABLE};
+
+	RWY_WRITE_ONCE((uint32_t *)vq->device_event, event.word);
+}
+
+const struct rwy_vq_ops rwy_vq_packed_ops = {
+	.pop = packed_pop,
+	.unpop = packed_unpop,
+	.push = packed_push,
+	.publish = packed_publish,
+	.arm = packed_arm,
+	.disarm = packed_disarm,
+	.base = packed_base,
+};
+
+const struct rwy_vq_ops rwy_vq_packed_in_order_ops = {
+	.pop = packed_pop,
+	.unpop = packed_unpop,
+	.push = packed_push_in_order,
+	.publish = packed_publish_in_order,
+	.arm = packed_arm,
+	.disarm = packed_disarm,
+	.base = packed_base,
+};
