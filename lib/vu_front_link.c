@@ -68,8 +68,8 @@ static void be_ready(void *ctx, uint32_t events)
 		rc = rwy_vu_chan_recv(&front->be_chan, &msg);
 		if (rc <= 0)
 			break;
-		rwy_vu_msg_close_fds(&msg);
 		rc = rwy_vu_check_be(&front->state, &msg, &why);
+		rwy_vu_msg_close_fds(&msg); /* none is of use to us */
 		if (rc == -EPROTO)
 			break;
 		if (rc == 0 && msg.hdr.request == RWY_VU_BE_CONFIG_CHANGE)
@@ -263,7 +263,9 @@ void rwy_vu_front_link_drop(struct rwy_vu_front *front, bool lasted)
 	disconnect(front);
 	if (lasted)
 		front->retry_ns = RETRY_MIN_NS;
-	if (front->path)
+	if (front->listen_fd >= 0) /* it is the back-end that tries */
+		rwy_poll_timer_set(front->poll, &front->retry_timer, 0);
+	else if (front->path)
 		retry_later(front);
 }
 

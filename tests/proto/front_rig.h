@@ -18,6 +18,7 @@
 
 struct rig {
 	struct rwy_poll *poll;
+	bool own_poll;
 	struct rwy_shm shm;
 	struct rwy_mem mem;
 	struct rwy_vu_front *front;
@@ -60,12 +61,16 @@ static const struct rwy_vu_front_ops rig_ops = {
 	.on_config = rig_config,
 };
 
-static inline void rig_open_fake(struct rig *rig)
+/* Without a front-end, and a back-end that does not listen yet. poll: NULL for one of its own. */
+static inline void rig_open_on(struct rig *rig, struct rwy_poll *poll)
 {
 	struct rwy_mem_region region;
 
 	memset(rig, 0, sizeof(*rig));
-	assert_int_equal(rwy_poll_open(&rig->poll, RWY_POLL_NEVER), 0);
+	rig->poll = poll;
+	rig->own_poll = !poll;
+	if (!poll)
+		assert_int_equal(rwy_poll_open(&rig->poll, RWY_POLL_NEVER), 0);
 	assert_int_equal(rwy_shm_open(&rig->shm, "rig", RIG_SIZE,
 				      &(struct rwy_shm_opts){.node = -1}),
 			 0);
@@ -90,6 +95,11 @@ static inline void rig_open_fake(struct rig *rig)
 		};
 	}
 	fake_open(&rig->be, rig->poll);
+}
+
+static inline void rig_open_fake(struct rig *rig)
+{
+	rig_open_on(rig, NULL);
 }
 
 static inline struct rwy_vu_front_config rig_front_config(struct rig *rig)
@@ -131,7 +141,8 @@ static inline void rig_close(struct rig *rig)
 	}
 	rwy_mem_fini(&rig->mem);
 	rwy_shm_close(&rig->shm);
-	rwy_poll_close(rig->poll);
+	if (rig->own_poll)
+		rwy_poll_close(rig->poll);
 }
 
 /* Runs the reactor until *what is `value`; false after ms. */
