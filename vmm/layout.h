@@ -15,8 +15,10 @@
 #define RWY_LAYOUT_ECAM_SIZE 0x10000000
 
 /* 32-bit PCI memory window, up to the IOAPIC. */
-#define RWY_LAYOUT_MMIO32     0xc0000000
-#define RWY_LAYOUT_MMIO32_END 0xfec00000
+#define RWY_LAYOUT_MMIO32      0xc0000000
+#define RWY_LAYOUT_MMIO32_END  0xfec00000
+#define RWY_LAYOUT_MMIO32_LAST 0xfebfffff /* for ASL, which does not count */
+#define RWY_LAYOUT_MMIO32_SIZE 0x3ec00000
 
 #define RWY_LAYOUT_IOAPIC 0xfec00000
 #define RWY_LAYOUT_LAPIC  0xfee00000

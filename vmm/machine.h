@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The whole machine and its life: it is put together from a command line, started, reset when the
+ * guest says so, and ended. Lives on the main thread's reactor.
+ *
+ * What a vCPU or a device notices on a vCPU's thread (power off, reset, a failure) becomes a
+ * request bit and a wake-up of the reactor, which acts on it: vCPUs cannot be stopped from one of
+ * them.
+ */
+#ifndef RWY_VMM_MACHINE_H
+#define RWY_VMM_MACHINE_H
+
+#include "lib/poll.h"
+#include "vmm/boot.h"
+#include "vmm/cfg.h"
+#include "vmm/console.h"
+#include "vmm/pm.h"
+#include "vmm/rtc.h"
+#include "vmm/uart.h"
+#include "vmm/vm.h"
+
+enum rwy_machine_phase {
+	RWY_MACHINE_WAITING, /* for back-ends; no vCPU has run */
+	RWY_MACHINE_RUNNING,
+	RWY_MACHINE_RESETTING, /* vCPUs stopped, devices become quiet */
+	RWY_MACHINE_ENDED,
+};
+
+struct rwy_machine {
+	const struct rwy_cfg *cfg;
+	struct rwy_poll *poll;
+	struct rwy_vm vm;
+	struct rwy_boot boot;
+	struct rwy_boot_entry entry;
+	struct rwy_uart uart;
+	struct rwy_console console;
+	struct rwy_rtc rtc;
+	struct rwy_pm pm;
+	int serial_fd;	 /* of --serial file= */
+	int requests_fd; /* eventfd: look at requests */
+	unsigned requests;
+	struct rwy_watch requests_watch;
+	struct rwy_timer patience; /* runs from the power button on */
+	enum rwy_machine_phase phase;
+	unsigned resets;
+	int status; /* for main, once ENDED */
+};
+
+/* Opens and checks what the command line names, makes RAM, loads the kernel. cfg must outlive the
+ * machine. -errno, logged; then there is nothing to close. */
+RWY_MUST_CHECK int rwy_machine_open(struct rwy_machine *machine, const struct rwy_cfg *cfg,
+				    struct rwy_poll *poll);
+/* Creates the virtual machine; it runs as soon as its back-ends are there. When it ends the reactor
+ * is stopped and machine->status says how. -errno, logged. */
+RWY_MUST_CHECK int rwy_machine_start(struct rwy_machine *machine);
+void rwy_machine_close(struct rwy_machine *machine);
+
+/* Somebody asks it to end: the power button first, for good the second time. */
+void rwy_machine_press(struct rwy_machine *machine);
+
+#endif
