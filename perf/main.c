@@ -8,8 +8,12 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv); /* NULL: not there yet */
 } commands[] = {
-	{"net", rwy_perf_net_main},	    {"blk", NULL},    {"ring", NULL}, {"vmm", NULL},
-	{"metrics", rwy_perf_metrics_main}, {"report", NULL},
+	{"net", rwy_perf_net_main},
+	{"blk", rwy_perf_blk_main},
+	{"ring", NULL},
+	{"vmm", NULL},
+	{"metrics", rwy_perf_metrics_main},
+	{"report", NULL},
 };
 
 int main(int argc, char **argv)
@@ -19,8 +23,7 @@ int main(int argc, char **argv)
 		.usage = "net|blk|ring|vmm|metrics|report [option...]",
 		.summary = "Side-by-side measurements; each command has its own --help.\n"
 			   "  net      packets guest to guest: ringway-net and DPDK testpmd\n"
-			   "  blk      requests to a disk: ringway-blk and qemu-storage-daemon "
-			   "(not there yet)\n"
+			   "  blk      requests to a disk: ringway-blk and qemu-storage-daemon\n"
 			   "  ring     cycles per descriptor of each ring path (not there yet)\n"
 			   "  vmm      boot time: ringway-vmm and QEMU (not there yet)\n"
 			   "  metrics  the counters of a running back-end\n"

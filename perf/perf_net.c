@@ -6,11 +6,13 @@
  * comes in at one port out of the other, so a number of packets given to it at the start circles
  * for ever, as fast as the switch in between lets it.
  */
+#include "lib/stats.h"
 #include "perf/pair.h"
 #include "perf/perf.h"
 #include "perf/testpmd.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +48,7 @@ struct net_case {
 struct net {
 	char dir[32]; /* holds the sockets */
 	char sockets[PORTS][64];
+	char metrics[64];  /* ringway-net's counters */
 	char program[512]; /* ringway-net */
 	struct net_case cases[RWY_PAIR_CASES];
 	struct rwy_run_proc back;
@@ -63,9 +66,9 @@ struct switch_counters {
 static int start_ours(struct rwy_pair_bench *bench, struct net *net, char *command)
 {
 	char ports[PORTS][128], cpus[16];
-	const char *const argv[] = {net->program, "--port",    ports[0], "--port",
-				    ports[1],	  "--forward", "pair",	 "--cpus",
-				    cpus,	  "--poll",    "always", NULL};
+	const char *const argv[] = {net->program, "--port",    ports[0],     "--port", ports[1],
+				    "--forward",  "pair",      "--cpus",     cpus,     "--poll",
+				    "always",	  "--metrics", net->metrics, NULL};
 
 	for (unsigned i = 0; i < PORTS; i++)
 		snprintf(ports[i], sizeof(ports[i]), "vhost-user,socket=%s", net->sockets[i]);
@@ -159,6 +162,34 @@ static const char *check(const struct rwy_testpmd_counters *from,
 	return NULL;
 }
 
+/* Each of ringway-net's ports has an entry with these two. */
+static int read_ours(const struct net *net, struct switch_counters *counters)
+{
+	struct rwy_stats stats;
+	const char *name;
+	json_t *root, *entry;
+	char *text;
+	int err = rwy_stats_attach(&stats, net->metrics);
+
+	if (err < 0)
+		return err;
+	err = rwy_stats_json(&stats, &text);
+	rwy_stats_close(&stats);
+	if (err < 0)
+		return err;
+	root = json_loads(text, 0, NULL);
+	free(text);
+	*counters = (struct switch_counters){0};
+	json_object_foreach(root, name, entry)
+	{
+		counters->rx += (uint64_t)json_integer_value(json_object_get(entry, "rx_packets"));
+		counters->tx += (uint64_t)json_integer_value(json_object_get(entry, "tx_packets"));
+	}
+	err = root ? 0 : -EPROTO;
+	json_decref(root);
+	return err;
+}
+
 static int read_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_pair_side side,
 		       struct switch_counters *counters)
 {
@@ -166,7 +197,7 @@ static int read_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_p
 	int err;
 
 	if (side == RWY_PAIR_OURS)
-		return -ENOSYS;
+		return read_ours(net, counters);
 	err = rwy_testpmd_read(&bench->run, &net->back, &c);
 	if (err < 0)
 		return err;
@@ -301,7 +332,7 @@ static int set_paths(void *ctx, char *value, struct rwy_opt_why *why)
 		return add_all(bench, true);
 	while (err == 0 && value)
 		err = add_named(bench, rwy_opt_word(&value));
-	return err < 0 ? rwy_opt_fail(why, PATHS_HELP) : 0;
+	return err < 0 ? rwy_opt_fail(why, "must be " PATHS_HELP) : 0;
 }
 
 static int prepare(struct net *net)
@@ -313,6 +344,7 @@ static int prepare(struct net *net)
 	}
 	for (unsigned i = 0; i < PORTS; i++)
 		snprintf(net->sockets[i], sizeof(net->sockets[i]), "%s/port%u", net->dir, i);
+	snprintf(net->metrics, sizeof(net->metrics), "%s/metrics", net->dir);
 	rwy_run_find("ringway-net", net->program, sizeof(net->program));
 	return 0;
 }
@@ -328,6 +360,7 @@ static int run(struct rwy_pair_bench *bench, struct net *net)
 		status = rwy_pair_run(bench);
 		rwy_testpmd_release(pages);
 	}
+	unlink(net->metrics);
 	rmdir(net->dir);
 	return status;
 }
