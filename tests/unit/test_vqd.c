@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The driver side: alone against a device that lies, and in step with our device side. */
+#include "tests/unit/formats.h"
 #include "tests/unit/unit.h"
 
 #include "lib/vq.h"
@@ -8,20 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A test of both ring formats, named after the format. */
-#define BOTH_FORMATS(test)                  \
-	static void test##_split(void **s)  \
-	{                                   \
-		(void)s;                    \
-		test(false);                \
-	}                                   \
-	static void test##_packed(void **s) \
-	{                                   \
-		(void)s;                    \
-		test(true);                 \
-	}
-#define TEST_BOTH(test) cmocka_unit_test(test##_split), cmocka_unit_test(test##_packed)
 
 #define RAM_SIZE  (256 * 1024u)
 #define RING_DRV  0x8000u
