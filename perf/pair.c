@@ -125,7 +125,7 @@ static void measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum 
 		bench->metrics[0].unit);
 }
 
-int rwy_pair_run(struct rwy_pair_bench *bench, FILE *out)
+int rwy_pair_run(struct rwy_pair_bench *bench)
 {
 	bool complete = true;
 
@@ -139,7 +139,7 @@ int rwy_pair_run(struct rwy_pair_bench *bench, FILE *out)
 		complete &= c->nr[RWY_PAIR_OURS] == bench->opts.pairs &&
 			    c->nr[RWY_PAIR_PEER] == bench->opts.pairs;
 	}
-	rwy_table_print(bench, out);
+	rwy_table_print(bench, stdout);
 	if (bench->opts.json && rwy_table_save(bench, bench->opts.json) < 0)
 		return 1;
 	return complete ? 0 : 1;

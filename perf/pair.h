@@ -11,8 +11,6 @@
 #include "perf/run.h"
 #include "perf/summary.h"
 
-#include <stdio.h>
-
 #define RWY_PAIR_METRICS 4
 #define RWY_PAIR_CASES	 32
 #define RWY_PAIR_TEXT	 2048
@@ -91,9 +89,9 @@ int rwy_pair_set_json(void *bench, char *value, struct rwy_opt_why *why);
 /* clang-format on */
 
 /*
- * Runs all cases, with a line of progress a run on stderr; then the table on out and the JSON
+ * Runs all cases, with a line of progress a run on stderr; then the table on stdout and the JSON
  * file. Exit status: 0 all measured, 1 something failed or was interrupted.
  */
-int rwy_pair_run(struct rwy_pair_bench *bench, FILE *out);
+int rwy_pair_run(struct rwy_pair_bench *bench);
 
 #endif

@@ -246,7 +246,7 @@ static int run(struct rwy_pair_bench *bench, struct blk *blk)
 	}
 	snprintf(blk->socket, sizeof(blk->socket), "%s/disk", blk->dir);
 	rwy_run_find("ringway-blk", blk->program, sizeof(blk->program));
-	status = rwy_pair_run(bench, stdout);
+	status = rwy_pair_run(bench);
 	rmdir(blk->dir);
 	return status;
 }

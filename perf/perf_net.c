@@ -357,7 +357,7 @@ static int run(struct rwy_pair_bench *bench, struct net *net)
 	if (prepare(net) < 0)
 		return status;
 	if (rwy_testpmd_reserve(2, &pages) == 0) {
-		status = rwy_pair_run(bench, stdout);
+		status = rwy_pair_run(bench);
 		rwy_testpmd_release(pages);
 	}
 	unlink(net->metrics);
