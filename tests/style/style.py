@@ -11,6 +11,7 @@ root = pathlib.Path(sys.argv[1]).resolve()
 build = pathlib.Path(sys.argv[2]).resolve()
 
 FOLDERS = ["lib", "vhost-backends", "iommu", "vmm", "sriov", "tests", "perf", "examples"]
+PRODUCT = ["lib", "vhost-backends", "vmm", "iommu", "sriov"]
 FILE_LINES = 600
 FUNCTION_LINES = 80
 
@@ -113,52 +114,56 @@ def check_function_lines():
     return bad
 
 
-def objects(folder):
-    return [o for o in (build / folder).rglob("*.o") if ".p/" in str(o)]
+def objects(*folders):
+    return [str(o) for f in folders for o in (build / f).rglob("*.c.o")]
 
 
-def nm(obj, *flags):
-    out = subprocess.run(["nm", *flags, str(obj)], capture_output=True, text=True, check=True)
-    return [line.split() for line in out.stdout.split("\n") if line]
-
+def symbols(*folders, flags):
+    """(object's name, symbol) for each line of nm."""
+    listed = objects(*folders)
+    if not listed:
+        return
+    out = subprocess.run(["nm", "-A", *flags, *listed], capture_output=True, text=True, check=True)
+    for line in out.stdout.splitlines():
+        path, rest = line.split(":", 1)
+        yield pathlib.Path(path).name, rest.split()[-1].split("@")[0]
 
 
 def check_symbols():
-    """Public symbols are rwy_<stem>_<verb>; a stem's siblings (vq_split for vq) may extend it."""
+    """Public symbols are rwy_<stem>_<verb>, or the stem itself with rwy_ before it."""
     stems = {pathlib.Path(p).stem for p in sources(".c", ".h")}
-    bad = []
-    for folder in ("lib", "vhost-backends", "vmm", "iommu", "sriov"):
-        for obj in objects(folder):
-            for fields in nm(obj, "-g", "--defined-only"):
-                symbol = fields[-1]
-                if symbol == "main" or symbol.startswith(("__", "rwy_dsdt", "LLVMFuzzer")):
-                    continue
-                if not any(symbol.startswith(f"rwy_{s}_") or symbol == f"rwy_{s}" for s in stems):
-                    bad.append(f"{obj.name}: {symbol}")
-    return sorted(set(bad))
+    bad = set()
+    for obj, symbol in symbols(*PRODUCT, flags=["-g", "--defined-only"]):
+        if symbol == "main" or symbol.startswith(("__", "LLVMFuzzer")):
+            continue
+        words = symbol.removeprefix("rwy_").split("_")
+        if not symbol.startswith("rwy_") or not any(
+                "_".join(words[:n]) in stems for n in range(1, len(words) + 1)):
+            bad.add(f"{obj}: {symbol}")
+    return sorted(bad)
 
 
 def check_lib_calls():
     banned = {"exit", "_exit", "abort", "printf", "puts", "putchar", "fprintf", "vprintf", "perror"}
-    return sorted({f"{o.name}: {f[-1]}" for o in objects("lib") for f in nm(o, "-u")
-                   if f[-1].split("@")[0] in banned})
+    return sorted({f"{obj}: {symbol}" for obj, symbol in symbols("lib", flags=["-u"])
+                   if symbol in banned})
 
 
 def check_globals():
     """No mutable file-scope variables but in main.c and log.c."""
-    bad = []
-    for folder in ("lib", "vhost-backends", "vmm", "iommu", "sriov"):
-        for obj in objects(folder):
-            if obj.name.endswith(("main.c.o",)) and "be_main" not in obj.name:
-                continue
-            if obj.name == "log.c.o":
-                continue
-            out = subprocess.run(["objdump", "-t", str(obj)], capture_output=True, text=True,
-                                 check=True).stdout
-            for line in out.split("\n"):
-                m = re.match(r"\S+ .{7} \.(data|bss)\s+([0-9a-f]+) (\S+)", line)
-                if m and int(m.group(2), 16) and not m.group(3).startswith((".", "__")):
-                    bad.append(f"{obj.name}: {m.group(3)}")
+    listed = [o for o in objects(*PRODUCT)
+              if pathlib.Path(o).name.split("_")[-1] not in ("main.c.o", "log.c.o")
+              or "be_main" in o]
+    if not listed:
+        return []
+    out = subprocess.run(["objdump", "-t", *listed], capture_output=True, text=True, check=True)
+    bad, obj = [], ""
+    for line in out.stdout.splitlines():
+        if ":     file format" in line:
+            obj = pathlib.Path(line.split(":")[0]).name
+        m = re.match(r"\S+ .{7} \.(data|bss)\s+([0-9a-f]+) (\S+)", line)
+        if m and int(m.group(2), 16) and not m.group(3).startswith((".", "__")):
+            bad.append(f"{obj}: {m.group(3)}")
     return bad
 
 
