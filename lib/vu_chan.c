@@ -14,7 +14,7 @@ union fd_room {
 	char bytes[CMSG_SPACE(RWY_VU_MAX_FDS * sizeof(int))];
 };
 
-static void msg_init(struct rwy_vu_msg *msg)
+void rwy_vu_msg_init(struct rwy_vu_msg *msg)
 {
 	memset(msg, 0, sizeof(*msg));
 	for (unsigned i = 0; i < RWY_VU_MAX_FDS; i++)
@@ -35,12 +35,14 @@ int rwy_vu_chan_open(struct rwy_vu_chan *chan, int *fd)
 		return err;
 	chan->fd = rwy_fd_take(fd);
 	chan->got = 0;
-	msg_init(&chan->in);
+	rwy_vu_msg_init(&chan->in);
 	return 0;
 }
 
 void rwy_vu_chan_close(struct rwy_vu_chan *chan)
 {
+	if (chan->fd < 0)
+		return;
 	rwy_vu_msg_close_fds(&chan->in);
 	rwy_fd_close(&chan->fd);
 }
@@ -114,7 +116,7 @@ int rwy_vu_chan_recv(struct rwy_vu_chan *chan, struct rwy_vu_msg *msg)
 
 		if (!in_hdr && want == 0) {
 			*msg = *in;
-			msg_init(in);
+			rwy_vu_msg_init(in);
 			chan->got = 0;
 			return 1;
 		}

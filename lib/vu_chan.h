@@ -27,6 +27,7 @@ struct rwy_vu_chan {
 
 /* Takes *fd and makes it non-blocking. */
 RWY_MUST_CHECK int rwy_vu_chan_open(struct rwy_vu_chan *chan, int *fd);
+/* One whose fd is -1 is closed, whatever else is in it. */
 void rwy_vu_chan_close(struct rwy_vu_chan *chan);
 
 /*
@@ -44,6 +45,8 @@ RWY_MUST_CHECK int rwy_vu_chan_send(struct rwy_vu_chan *chan, const struct rwy_v
 				    const void *payload, const int *fds, unsigned nr_fds,
 				    int timeout_ms);
 
+/* All zero, without descriptors. */
+void rwy_vu_msg_init(struct rwy_vu_msg *msg);
 void rwy_vu_msg_close_fds(struct rwy_vu_msg *msg);
 
 #endif
