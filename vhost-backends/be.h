@@ -15,13 +15,14 @@
  *	 front-end            be.c                        device
  *	 SET_VRING_*   --->   collect, check
  *	 kick readable --->   rwy_vq_start  ----------->  ops->start(be, q)
- *	                      (reactor)     ----------->  the device's own poller: pop, push,
- *publish GET_VRING_BASE --->  ------------------------->  ops->stop(be, q)   ... rwy_be_drained
+ *	                      (reactor)     ----------->  its own poller: pop, push, publish
+ *	 GET_VRING_BASE -->   ------------------------->  ops->stop(be, q) ... rwy_be_drained
  *	                <---  rwy_vq_stop: base
  */
 #ifndef RWY_VHOST_BACKENDS_BE_H
 #define RWY_VHOST_BACKENDS_BE_H
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/poll.h"
 #include "lib/stats.h"
@@ -62,10 +63,14 @@ struct rwy_be_config {
 			       vhost's */
 	uint64_t pf;	    /* protocol features the device adds: CONFIG, MTU, RARP, INFLIGHT ... */
 	unsigned nr_queues; /* rings, <= RWY_BE_QUEUES */
+	unsigned queue_num; /* what GET_QUEUE_NUM says; 0: nr_queues. For net it counts pairs */
 	unsigned config_len;
 	bool in_order; /* the device completes in order: VIRTIO_F_IN_ORDER may be offered */
 	struct rwy_stats *stats;
 	const char *stats_name; /* "guest0": queues become guest0.q0, ... */
+	/* What a front-end does wrong, over all its connections; NULL: counted for each by itself
+	 */
+	struct rwy_log_limit *log_limit;
 };
 
 struct rwy_be {
