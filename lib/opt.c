@@ -185,15 +185,25 @@ int rwy_opt_list(char *list, const struct rwy_opt_key *keys, unsigned nr, struct
 	return 0;
 }
 
+/* To the caller's stream, never one of our own choice. */
+static void RWY_PRINTF(2, 3) say(FILE *to, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(to, fmt, ap);
+	va_end(ap);
+}
+
 int rwy_opt_refuse(const struct rwy_opt_program *program, FILE *err, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(err, "%s: ", program->name);
+	say(err, "%s: ", program->name);
 	va_start(ap, fmt);
 	vfprintf(err, fmt, ap);
 	va_end(ap);
-	fprintf(err, " (%s --help says more)\n", program->name);
+	say(err, " (%s --help says more)\n", program->name);
 	return RWY_OPT_EXIT_USAGE;
 }
 
@@ -218,18 +228,18 @@ static void print_opt(const struct rwy_opt *opt, FILE *out)
 {
 	const char *line = opt->help;
 
-	fprintf(out, "  --%s%s%s\n", opt->name, opt->arg ? " " : "", opt->arg ? opt->arg : "");
+	say(out, "  --%s%s%s\n", opt->name, opt->arg ? " " : "", opt->arg ? opt->arg : "");
 	while (*line) {
 		size_t len = strcspn(line, "\n");
 
-		fprintf(out, "        %.*s\n", (int)len, line);
+		say(out, "        %.*s\n", (int)len, line);
 		line += len + (line[len] == '\n');
 	}
 }
 
 static void print_help(const struct rwy_opt_program *program, FILE *out)
 {
-	fprintf(out, "Usage: %s %s\n\n%s\n\n", program->name, program->usage, program->summary);
+	say(out, "Usage: %s %s\n\n%s\n\n", program->name, program->usage, program->summary);
 	for (unsigned i = 0; i < program->nr; i++)
 		print_opt(&program->opts[i], out);
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(common); i++)
@@ -285,7 +295,7 @@ bool rwy_opt_parse(const struct rwy_opt_program *program, int argc, char **argv,
 			return false;
 		}
 		if (dashed && strcmp(name, "version") == 0) {
-			fprintf(out, "%s %s\n", program->name, RWY_VERSION);
+			say(out, "%s %s\n", program->name, RWY_VERSION);
 			return false;
 		}
 		const struct rwy_opt *opt = find(program->opts, program->nr, name, len);

@@ -14,14 +14,14 @@ union fd_room {
 	char bytes[CMSG_SPACE(RWY_VU_MAX_FDS * sizeof(int))];
 };
 
-void rwy_vu_msg_init(struct rwy_vu_msg *msg)
+void rwy_vu_chan_init_msg(struct rwy_vu_msg *msg)
 {
 	memset(msg, 0, sizeof(*msg));
 	for (unsigned i = 0; i < RWY_VU_MAX_FDS; i++)
 		msg->fds[i] = -1;
 }
 
-void rwy_vu_msg_close_fds(struct rwy_vu_msg *msg)
+void rwy_vu_chan_close_fds(struct rwy_vu_msg *msg)
 {
 	rwy_fd_close_all(msg->fds, RWY_VU_MAX_FDS);
 	msg->nr_fds = 0;
@@ -35,7 +35,7 @@ int rwy_vu_chan_open(struct rwy_vu_chan *chan, int *fd)
 		return err;
 	chan->fd = rwy_fd_take(fd);
 	chan->got = 0;
-	rwy_vu_msg_init(&chan->in);
+	rwy_vu_chan_init_msg(&chan->in);
 	return 0;
 }
 
@@ -43,7 +43,7 @@ void rwy_vu_chan_close(struct rwy_vu_chan *chan)
 {
 	if (chan->fd < 0)
 		return;
-	rwy_vu_msg_close_fds(&chan->in);
+	rwy_vu_chan_close_fds(&chan->in);
 	rwy_fd_close(&chan->fd);
 }
 
@@ -116,7 +116,7 @@ int rwy_vu_chan_recv(struct rwy_vu_chan *chan, struct rwy_vu_msg *msg)
 
 		if (!in_hdr && want == 0) {
 			*msg = *in;
-			rwy_vu_msg_init(in);
+			rwy_vu_chan_init_msg(in);
 			chan->got = 0;
 			return 1;
 		}

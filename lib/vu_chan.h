@@ -46,7 +46,7 @@ RWY_MUST_CHECK int rwy_vu_chan_send(struct rwy_vu_chan *chan, const struct rwy_v
 				    int timeout_ms);
 
 /* All zero, without descriptors. */
-void rwy_vu_msg_init(struct rwy_vu_msg *msg);
-void rwy_vu_msg_close_fds(struct rwy_vu_msg *msg);
+void rwy_vu_chan_init_msg(struct rwy_vu_msg *msg);
+void rwy_vu_chan_close_fds(struct rwy_vu_msg *msg);
 
 #endif

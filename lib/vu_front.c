@@ -288,7 +288,7 @@ static void chan_ready(void *ctx, uint32_t events)
 			return;
 		}
 		good = take_reply(front, &msg);
-		rwy_vu_msg_close_fds(&msg);
+		rwy_vu_chan_close_fds(&msg);
 		if (good)
 			rwy_vu_front_proceed(front);
 	}

@@ -69,7 +69,7 @@ static void be_ready(void *ctx, uint32_t events)
 		if (rc <= 0)
 			break;
 		rc = rwy_vu_check_be(&front->state, &msg, &why);
-		rwy_vu_msg_close_fds(&msg); /* none is of use to us */
+		rwy_vu_chan_close_fds(&msg); /* none is of use to us */
 		if (rc == -EPROTO)
 			break;
 		if (rc == 0 && msg.hdr.request == RWY_VU_BE_CONFIG_CHANGE)

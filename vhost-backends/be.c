@@ -122,7 +122,7 @@ static void finish(struct rwy_be *be, int err, const char *why)
 			 row ? row->name : "?", msg->hdr.request, msg->hdr.size, msg->nr_fds,
 			 why ? why : strerror(-err));
 	if (!own || err)
-		rwy_vu_msg_close_fds(msg); /* what no handler took */
+		rwy_vu_chan_close_fds(msg); /* what no handler took */
 	/* there is no way to say no to a request that waits for an answer of its own kind */
 	if (err == -EPROTO || (err && own))
 		sent = err;
@@ -130,7 +130,7 @@ static void finish(struct rwy_be *be, int err, const char *why)
 		sent = reply(be, msg, &msg->payload, msg->hdr.size);
 	else if (ack)
 		sent = reply(be, msg, &result, sizeof(result));
-	rwy_vu_msg_close_fds(msg);
+	rwy_vu_chan_close_fds(msg);
 	if (sent)
 		end(be);
 }
@@ -227,7 +227,7 @@ static int gone(struct rwy_be *be, struct rwy_vu_msg *msg)
 	be->ops->lost(be);
 	for (unsigned q = 0; q < be->nr_queues; q++)
 		rwy_be_ring_fini(be, q);
-	rwy_vu_msg_close_fds(msg);
+	rwy_vu_chan_close_fds(msg);
 	rwy_vu_chan_close(&priv->chan);
 	rwy_vu_chan_close(&priv->back);
 	free_be(be);
@@ -299,7 +299,7 @@ static struct rwy_be *new_be(struct rwy_poll *poll, const struct rwy_be_config *
 		.back = {.fd = -1},
 		.later = {.fire = on_later, .ctx = be},
 	};
-	rwy_vu_msg_init(&be->priv->msg);
+	rwy_vu_chan_init_msg(&be->priv->msg);
 	be->priv->log_limit = config->log_limit ? config->log_limit : &be->priv->own_limit;
 	return be;
 }

@@ -192,14 +192,14 @@ static void fake_ready(void *ctx, uint32_t events)
 			fake->nr_faulty++;
 		}
 		if (fault == FAKE_CLOSE) {
-			rwy_vu_msg_close_fds(&msg);
+			rwy_vu_chan_close_fds(&msg);
 			drop(fake);
 			return;
 		}
 		if (fault != FAKE_SILENT && !serve(fake, &msg, fault) &&
 		    (msg.hdr.flags & RWY_VU_FLAG_NEED_REPLY))
 			answer_u64(fake, msg.hdr.request, fault == FAKE_REFUSE, fault);
-		rwy_vu_msg_close_fds(&msg);
+		rwy_vu_chan_close_fds(&msg);
 	}
 }
 

@@ -114,7 +114,7 @@ bool peer_is_closed(struct peer *p)
 	int rc = peer_recv(p, &msg);
 
 	if (rc == 1)
-		rwy_vu_msg_close_fds(&msg);
+		rwy_vu_chan_close_fds(&msg);
 	return rc == 0;
 }
 

@@ -83,7 +83,7 @@ static void whole_message(void **state)
 		if (msg.fds[i] >= 0)
 			assert_true(fcntl(msg.fds[i], F_GETFD) & FD_CLOEXEC);
 	}
-	rwy_vu_msg_close_fds(&msg);
+	rwy_vu_chan_close_fds(&msg);
 	assert_int_equal(msg.nr_fds, 0);
 	assert_int_equal(rwy_vu_chan_recv(&p.chan, &msg), 0);
 	pair_close(&p);
@@ -105,7 +105,7 @@ static void byte_by_byte(void **state)
 		assert_int_equal(rwy_vu_chan_recv(&p.chan, &msg), 1);
 		assert_memory_equal(msg.payload.bytes, raw_u64.payload, 8);
 		assert_int_equal(msg.nr_fds, 1);
-		rwy_vu_msg_close_fds(&msg);
+		rwy_vu_chan_close_fds(&msg);
 	}
 	pair_close(&p);
 }
@@ -126,7 +126,7 @@ static void back_to_back(void **state)
 		assert_int_equal(rwy_vu_chan_recv(&p.chan, &msg), 1);
 		assert_memory_equal(msg.payload.bytes, raw_u64.payload, 8);
 		assert_int_equal(msg.nr_fds, i == 2 ? 3 : 0);
-		rwy_vu_msg_close_fds(&msg);
+		rwy_vu_chan_close_fds(&msg);
 	}
 	assert_int_equal(rwy_vu_chan_recv(&p.chan, &msg), 0);
 	pair_close(&p);
@@ -164,7 +164,7 @@ static void largest_message(void **state)
 	assert_int_equal(rwy_vu_chan_recv(&p.chan, &msg), 1);
 	assert_memory_equal(msg.payload.bytes, big.bytes, 2056);
 	assert_int_equal(msg.nr_fds, 8);
-	rwy_vu_msg_close_fds(&msg);
+	rwy_vu_chan_close_fds(&msg);
 	pair_close(&p);
 }
 
@@ -261,7 +261,7 @@ static void send_and_receive(void **state)
 	assert_int_equal(msg.hdr.request, 12);
 	assert_true(msg.payload.u64 == value);
 	assert_int_equal(msg.nr_fds, 2);
-	rwy_vu_msg_close_fds(&msg);
+	rwy_vu_chan_close_fds(&msg);
 	rwy_vu_chan_close(&other);
 	assert_int_equal(rwy_vu_chan_send(&p.chan, &full, &value, NULL, 0, 100), -EPIPE);
 	pair_close(&p);
