@@ -14,8 +14,9 @@ initramfs_base() {
 		cp /bin/busybox "$1/bin/busybox" && ln -s busybox "$1/bin/sh"
 }
 
-# Put modules $3... of the kernel in directory $2 into the tree $1, decompressed, and the order to
-# load them in /lib/modules/order. What the kernel has built in, or does not know, is left out.
+# Put modules $3... of the kernel in directory $2 into the tree $1, and the order to load them in
+# /lib/modules/order. What the kernel has built in, or does not know, is left out. Compression,
+# signatures and type information go: undoing, checking and reading them is emulated in the lab.
 initramfs_modules() {
 	local tree=$1 kernel=$2 version module verb file name
 
@@ -33,7 +34,8 @@ initramfs_modules() {
 		*.zst) zstd -dcq "$file" ;;
 		*.gz) gzip -dc "$file" ;;
 		*) cat "$file" ;;
-		esac >"$tree/lib/modules/$name" || return
+		esac >"$tree/lib/modules/$name" &&
+			objcopy --strip-debug -R .BTF "$tree/lib/modules/$name" || return
 		echo "$name" >>"$tree/lib/modules/order"
 	done
 }
