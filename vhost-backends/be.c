@@ -230,7 +230,10 @@ static int gone(struct rwy_be *be, struct rwy_vu_msg *msg)
 	rwy_vu_chan_close_fds(msg);
 	rwy_vu_chan_close(&priv->chan);
 	rwy_vu_chan_close(&priv->back);
+	const struct rwy_be_config config = priv->config;
 	free_be(be);
+	if (config.gone)
+		config.gone(config.gone_ctx);
 	return 0;
 }
 

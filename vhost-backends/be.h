@@ -71,6 +71,9 @@ struct rwy_be_config {
 	/* What a front-end does wrong, over all its connections; NULL: counted for each by itself
 	 */
 	struct rwy_log_limit *log_limit;
+	/* The be is freed; for who keeps the place it was served at. May be NULL. */
+	void (*gone)(void *ctx);
+	void *gone_ctx;
 };
 
 struct rwy_be {

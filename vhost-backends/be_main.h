@@ -16,28 +16,39 @@
 struct rwy_be_socket; /* opaque */
 
 struct rwy_be_socket_config {
-	const char *path; /* NULL: use fd */
+	const char *path; /* must outlive the socket; NULL: use fd */
 	int *fd;	  /* --fd: a listening socket if it accepts, else a connected one; taken */
 	bool client;	  /* connect to path instead of listening on it */
 	struct rwy_be_config be;
-	/* A connection came: be is open. And went (after ops->lost). May be NULL. */
+	/* A connection came: be is open. ops->lost says when it is gone. May be NULL. */
 	void (*opened)(void *ctx, struct rwy_be *be);
 	void *ctx;
 };
 
 /*
+ * An inherited connection cannot come back: when it ends, the reactor is stopped.
+ *
  * A stale socket file that nobody listens on is replaced. -EADDRINUSE when somebody does, -ENOTSOCK
  * when path is another kind of file; both logged with the fix.
  */
 RWY_MUST_CHECK int rwy_be_socket_open(struct rwy_be_socket **sock, struct rwy_poll *poll,
 				      const struct rwy_be_socket_config *config);
-/* Ends the connection, removes the socket file. */
+/*
+ * Ends the connection, removes the socket file. Turns the reactor until the device has nothing
+ * under way, so it is for the reactor's thread and not for a callback. NULL is nothing.
+ */
 void rwy_be_socket_close(struct rwy_be_socket *sock);
 
 /* {"type": "net"|"block", "features": [...]}: the answer to --print-capabilities, on stdout. */
 void rwy_be_main_print_capabilities(const char *type, const char *const *features, unsigned nr);
 
-/* Runs the reactor until SIGTERM or SIGINT. Exit status for main. */
+/*
+ * Runs the reactor until SIGTERM or SIGINT. Exit status for main. Other threads must have both
+ * blocked, and SIGBUS not.
+ *
+ * The memory of most front-ends can be shrunk under us. A page that is gone is replaced by one of
+ * zeros, so what the guest loses is its own, and the line in the log says so.
+ */
 int rwy_be_main_run(struct rwy_poll *poll);
 
 #endif
