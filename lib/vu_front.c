@@ -16,6 +16,7 @@
 #define RWY_STEM "vu_front"
 
 #define TIMEOUT_MS 5000
+#define CONFIG_PF  RWY_BIT64(RWY_VU_PF_CONFIG)
 /* A link that broke sooner than this after it was negotiated does not reset the back-off. */
 #define LASTED_NS 1000000000u
 
@@ -93,28 +94,32 @@ void rwy_vu_front_lose(struct rwy_vu_front *front, bool refused, const char *fmt
 
 /* ---- the conversation ---- */
 
-/* What this back-end has, held against what the device was and is. */
-static bool accept_backend(struct rwy_vu_front *front)
+/* False: it cannot go on with what is running; the link is gone. */
+static bool fits_driver(struct rwy_vu_front *front)
 {
-	uint64_t features = front->state.offered & front->wanted;
-	unsigned nr_queues = RWY_MIN(front->nr_wanted, front->state.nr_queues);
+	uint64_t missing = front->acked & ~front->state.offered;
 
-	if (front->need_config && !(front->state.pf & RWY_BIT64(RWY_VU_PF_CONFIG)))
+	if (missing)
+		rwy_vu_front_lose(front, true, "it lacks features in use, 0x%llx",
+				  (unsigned long long)missing);
+	else if (front->nr_rings > front->state.nr_queues)
+		rwy_vu_front_lose(front, true, "it has %u queues, %u are in use",
+				  front->state.nr_queues, front->nr_rings);
+	else
+		return true;
+	return false;
+}
+
+/* False: it cannot serve this machine; the link is gone. */
+static bool fits_machine(struct rwy_vu_front *front)
+{
+	if (front->need_config && !(front->state.pf & CONFIG_PF))
 		rwy_vu_front_lose(front, true, "it cannot tell its configuration space");
 	else if (front->mem->nr > front->max_slots)
 		rwy_vu_front_lose(front, true, "it takes %llu memory regions, the machine has %u",
 				  (unsigned long long)front->max_slots, front->mem->nr);
-	else if (front->started && (front->acked & ~features))
-		rwy_vu_front_lose(front, true, "it lacks features in use, 0x%llx",
-				  (unsigned long long)(front->acked & ~features));
-	else if (front->started && front->nr_rings > nr_queues)
-		rwy_vu_front_lose(front, true, "it has %u queues, %u are in use", nr_queues,
-				  front->nr_rings);
-	else {
-		front->features = features;
-		front->nr_queues = nr_queues;
+	else
 		return true;
-	}
 	return false;
 }
 
@@ -153,8 +158,11 @@ static void script_done(struct rwy_vu_front *front)
 	front->step = NULL;
 	switch (front->phase) {
 	case RWY_VU_FRONT_SHAKING:
-		if (!accept_backend(front))
+		if (!fits_machine(front) || (front->started && !fits_driver(front)))
 			return;
+		front->features = front->state.offered & front->wanted;
+		front->nr_queues = RWY_MIN(front->nr_wanted, front->state.nr_queues);
+		front->has_config = front->config_len && (front->state.pf & CONFIG_PF);
 		front->phase = RWY_VU_FRONT_IDLE;
 		front->ready_ns = rwy_poll_now_ns();
 		front->connects++;
@@ -396,7 +404,7 @@ unsigned rwy_vu_front_nr_queues(const struct rwy_vu_front *front)
 
 const uint8_t *rwy_vu_front_config_space(const struct rwy_vu_front *front)
 {
-	return front->config;
+	return front->has_config ? front->config : NULL;
 }
 
 bool rwy_vu_front_connected(const struct rwy_vu_front *front)
@@ -419,13 +427,14 @@ int rwy_vu_front_start(struct rwy_vu_front *front, uint64_t features,
 {
 	if (front->started)
 		return -EBUSY;
-	if ((features & ~front->features) || nr_rings > front->nr_queues)
+	if ((features & ~front->wanted) || nr_rings > front->nr_wanted)
 		return -EINVAL;
 	memcpy(front->rings, rings, nr_rings * sizeof(rings[0]));
 	front->nr_rings = nr_rings;
 	front->acked = features;
 	front->started = true;
-	rwy_vu_front_proceed(front);
+	if (!rwy_vu_front_connected(front) || fits_driver(front))
+		rwy_vu_front_proceed(front);
 	return 0;
 }
 
@@ -481,7 +490,7 @@ int rwy_vu_front_set_config(struct rwy_vu_front *front, unsigned off, const void
 		return -EINVAL;
 	if (front->phase < RWY_VU_FRONT_IDLE)
 		return -ENOTCONN;
-	if (!(front->state.pf & RWY_BIT64(RWY_VU_PF_CONFIG)))
+	if (!(front->state.pf & CONFIG_PF))
 		return -ENOTSUP;
 	memcpy(config.data, data, len);
 	memcpy(front->config + off, data, len);

@@ -87,14 +87,15 @@ void rwy_vu_front_close(struct rwy_vu_front *front);
  * started, a back-end that has less than what is in use is refused until it has it again. */
 uint64_t rwy_vu_front_features(const struct rwy_vu_front *front); /* offered AND wanted */
 unsigned rwy_vu_front_nr_queues(const struct rwy_vu_front *front);
+/* NULL: the back-end cannot tell */
 const uint8_t *rwy_vu_front_config_space(const struct rwy_vu_front *front);
 bool rwy_vu_front_connected(const struct rwy_vu_front *front);
 uint64_t rwy_vu_front_reconnects(const struct rwy_vu_front *front);
 
 /*
  * The driver is ready: run these rings (copied) with these features. on_started follows, when there
- * is no back-end now then as soon as there is one. -EBUSY: started already, or still stopping.
- * -EINVAL: features not offered, or more rings than there are.
+ * is no back-end now, or one with fewer features or rings, then as soon as there is one that fits.
+ * -EBUSY: started already, or still stopping. -EINVAL: features or rings beyond those wanted.
  */
 RWY_MUST_CHECK int rwy_vu_front_start(struct rwy_vu_front *front, uint64_t features,
 				      const struct rwy_vu_ring *rings, unsigned nr_rings);

@@ -92,6 +92,7 @@ struct rwy_vu_front {
 	struct rwy_timer stop_timer;
 	uint64_t features;
 	unsigned nr_queues;
+	bool has_config;
 	uint64_t acked;
 	unsigned nr_rings;
 	struct rwy_vu_ring rings[RWY_VU_FRONT_QUEUES];
