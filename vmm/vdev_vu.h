@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any virtio device type over vhost-user. What the types differ in is a row of a table in
- * vdev_vu.c; a new type needs a row and nothing else.
+ * vdev_vu_rows.c; a new type needs a row and nothing else.
  *
  * The front-end (lib/vu_front.h) lives on the main thread's reactor; the guest's accesses come on
  * vCPU threads with the bus lock held. They meet in a struct under that lock: vCPUs leave wishes

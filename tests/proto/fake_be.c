@@ -22,6 +22,7 @@ static void drop(struct fake *fake)
 	rwy_fd_close(&fake->inflight_fd);
 	rwy_fd_close_all(fake->kick, FAKE_RINGS);
 	rwy_fd_close_all(fake->call, FAKE_RINGS);
+	rwy_fd_close_all(fake->err, FAKE_RINGS);
 }
 
 static void answer(struct fake *fake, uint32_t request, const void *payload, uint32_t size, int fd,
@@ -30,7 +31,6 @@ static void answer(struct fake *fake, uint32_t request, const void *payload, uin
 	struct rwy_vu_hdr hdr = {request, RWY_VU_FLAG_VERSION | RWY_VU_FLAG_REPLY, size};
 	int fds[RWY_VU_MAX_FDS] = {fd, 1, 1, 1, 1, 1, 1, 1};
 	unsigned nr_fds = fd >= 0;
-	uint32_t send_size;
 
 	if (fault == FAKE_ID)
 		hdr.request = RWY_VU_GET_SHARED_OBJECT;
@@ -42,7 +42,6 @@ static void answer(struct fake *fake, uint32_t request, const void *payload, uin
 		nr_fds = RWY_VU_MAX_FDS;
 		fds[0] = 1;
 	}
-	send_size = hdr.size;
 	if (fault == FAKE_SIZE || fault == FAKE_BIG) {
 		uint8_t bytes[sizeof(hdr) + sizeof(union rwy_vu_payload)];
 
@@ -51,7 +50,6 @@ static void answer(struct fake *fake, uint32_t request, const void *payload, uin
 		(void)!send(fake->chan.fd, bytes, sizeof(hdr) + size - 1, MSG_NOSIGNAL);
 		return;
 	}
-	(void)send_size;
 	for (unsigned i = 0; i < (fault == FAKE_TWICE ? 2 : 1); i++)
 		(void)!rwy_vu_chan_send(&fake->chan, &hdr, payload, nr_fds ? fds : NULL, nr_fds,
 					100);
@@ -163,6 +161,9 @@ static bool serve(struct fake *fake, struct rwy_vu_msg *msg, enum fake_fault fau
 	case RWY_VU_SET_VRING_CALL:
 		keep_fd(&fake->call[p->u64 & RWY_VU_VRING_IDX_MASK], msg);
 		return false;
+	case RWY_VU_SET_VRING_ERR:
+		keep_fd(&fake->err[p->u64 & RWY_VU_VRING_IDX_MASK], msg);
+		return false;
 	case RWY_VU_SET_CONFIG:
 		memcpy(fake->config_written + p->config.offset, p->config.data, p->config.size);
 		return false;
@@ -263,6 +264,7 @@ void fake_open(struct fake *fake, struct rwy_poll *poll)
 	fake->chan.fd = -1;
 	memset(fake->kick, -1, sizeof(fake->kick));
 	memset(fake->call, -1, sizeof(fake->call));
+	memset(fake->err, -1, sizeof(fake->err));
 	fake->features = RWY_BIT64(32) | RWY_BIT64(RWY_VU_F_PROTOCOL_FEATURES);
 	fake->pf = RWY_BIT64(RWY_VU_NR_PFS) - 1;
 	fake->nr_queues = FAKE_RINGS;

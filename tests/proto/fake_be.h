@@ -63,6 +63,7 @@ struct fake {
 	uint32_t enabled[FAKE_RINGS];
 	int kick[FAKE_RINGS];
 	int call[FAKE_RINGS];
+	int err[FAKE_RINGS];
 	int inflight_fd;
 	unsigned inflight_made;
 	unsigned inflight_given;
