@@ -66,6 +66,13 @@ static void on_sci(void *ctx, bool level)
 	rwy_irq_line(machine->vm.irq, RWY_LAYOUT_SCI_GSI, level);
 }
 
+static void on_reset_port(void *ctx, uint8_t value)
+{
+	struct rwy_machine *machine = ctx;
+
+	rwy_pm_reset_port(&machine->pm, value);
+}
+
 static void end(struct rwy_machine *machine, int status)
 {
 	if (machine->phase == RWY_MACHINE_ENDED)
@@ -127,6 +134,11 @@ static void run(struct rwy_machine *machine)
 	rwy_vm_run(&machine->vm);
 }
 
+static void on_devices_quiet(void *ctx)
+{
+	request(ctx, DEVICES_QUIET);
+}
+
 /* A reset has two halves: stop everything that could write to RAM, and when all of that is quiet,
  * load and start again. Back-ends stay attached. */
 static void begin_reset(struct rwy_machine *machine)
@@ -137,13 +149,13 @@ static void begin_reset(struct rwy_machine *machine)
 		return;
 	rwy_info("the guest reboots");
 	machine->phase = RWY_MACHINE_RESETTING;
-	machine->resets++;
+	machine->stats.resets++;
 	rwy_vm_pause(vm);
 	pthread_mutex_lock(&vm->lock);
 	rwy_uart_reset(&machine->uart);
 	rwy_pm_reset(&machine->pm);
+	rwy_pci_reset(machine->pci, on_devices_quiet, machine);
 	pthread_mutex_unlock(&vm->lock);
-	request(machine, DEVICES_QUIET);
 }
 
 static void finish_reset(struct rwy_machine *machine)
@@ -207,25 +219,25 @@ int rwy_machine_open(struct rwy_machine *machine, const struct rwy_cfg *cfg, str
 	machine->serial_fd = -1;
 	machine->requests_fd = -1;
 	machine->console.attention_fd = -1;
+	machine->stats.path = cfg->exit_stats;
 	machine->patience = (struct rwy_timer){.fire = on_impatient, .ctx = machine};
 	err = rwy_boot_open(&machine->boot, cfg->kernel, cfg->initrd, cfg->cmdline);
 	if (err)
 		return err;
-	err = open_serial(machine);
-	if (err)
-		goto close_boot;
 	err = rwy_vm_open(&machine->vm, &vm_config);
 	if (err)
-		goto close_serial;
+		goto close_boot;
 	err = load(machine);
+	if (err)
+		goto close_vm;
+	/* Last, because it leaves something behind. */
+	err = open_serial(machine);
 	if (err)
 		goto close_vm;
 	return 0;
 
 close_vm:
 	rwy_vm_close(&machine->vm);
-close_serial:
-	rwy_fd_close(&machine->serial_fd);
 close_boot:
 	rwy_boot_close(&machine->boot);
 	return err;
@@ -280,6 +292,13 @@ static int add_platform(struct rwy_machine *machine)
 		.ctx = &machine->rtc,
 		.name = "rtc",
 	};
+	const struct rwy_pci_config pci = {
+		.mmio = &machine->vm.mmio,
+		.pio = &machine->vm.pio,
+		.irq = machine->vm.irq,
+		.reset_port = on_reset_port,
+		.ctx = machine,
+	};
 	int err = add_uart(machine);
 
 	if (err)
@@ -288,7 +307,10 @@ static int add_platform(struct rwy_machine *machine)
 	err = rwy_bus_add(&machine->vm.pio, &rtc);
 	if (err)
 		return err;
-	return rwy_pm_init(&machine->pm, &pm_ops, &machine->vm.pio);
+	err = rwy_pm_init(&machine->pm, &pm_ops, &machine->vm.pio);
+	if (err)
+		return err;
+	return rwy_pci_open(&machine->pci, &pci);
 }
 
 int rwy_machine_start(struct rwy_machine *machine)
@@ -302,6 +324,7 @@ int rwy_machine_start(struct rwy_machine *machine)
 	err = rwy_vm_open_kvm(&machine->vm);
 	if (err)
 		return err;
+	machine->stats.since_ns = rwy_poll_now_ns();
 	err = add_platform(machine);
 	if (err) {
 		rwy_error("cannot put the devices together: %s", strerror(-err));
@@ -311,9 +334,18 @@ int rwy_machine_start(struct rwy_machine *machine)
 	return 0;
 }
 
+void rwy_machine_write_stats(struct rwy_machine *machine)
+{
+	if (machine->stats.path && machine->stats.since_ns)
+		rwy_exit_stats_write(&machine->stats, &machine->vm);
+}
+
 void rwy_machine_close(struct rwy_machine *machine)
 {
 	rwy_vm_stop(&machine->vm);
+	rwy_machine_write_stats(machine);
+	if (machine->pci)
+		rwy_pci_close(machine->pci);
 	rwy_poll_timer_cancel(machine->poll, &machine->patience);
 	rwy_console_close(&machine->console);
 	if (machine->requests_fd >= 0)

@@ -14,6 +14,8 @@
 #include "vmm/boot.h"
 #include "vmm/cfg.h"
 #include "vmm/console.h"
+#include "vmm/exit_stats.h"
+#include "vmm/pci.h"
 #include "vmm/pm.h"
 #include "vmm/rtc.h"
 #include "vmm/uart.h"
@@ -36,13 +38,14 @@ struct rwy_machine {
 	struct rwy_console console;
 	struct rwy_rtc rtc;
 	struct rwy_pm pm;
+	struct rwy_pci *pci;
+	struct rwy_exit_stats stats;
 	int serial_fd;	 /* of --serial file= */
 	int requests_fd; /* eventfd: look at requests */
 	unsigned requests;
 	struct rwy_watch requests_watch;
 	struct rwy_timer patience; /* runs from the power button on */
 	enum rwy_machine_phase phase;
-	unsigned resets;
 	int status; /* for main, once ENDED */
 };
 
@@ -57,5 +60,7 @@ void rwy_machine_close(struct rwy_machine *machine);
 
 /* Somebody asks it to end: the power button first, for good the second time. */
 void rwy_machine_press(struct rwy_machine *machine);
+/* Writes --exit-stats now, if there is such an option. */
+void rwy_machine_write_stats(struct rwy_machine *machine);
 
 #endif

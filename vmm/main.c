@@ -27,7 +27,9 @@ static void on_signal(void *ctx, uint32_t events)
 	struct signalfd_siginfo info;
 
 	while (read(signals->watch.fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+		if (info.ssi_signo == SIGUSR1)
+			rwy_machine_write_stats(signals->machine);
+		else
 			rwy_machine_press(signals->machine);
 	}
 }

@@ -4,6 +4,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/numa.h"
+#include "lib/stats.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -90,7 +91,7 @@ static void handle_exit(struct rwy_vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 
 	if (run->exit_reason < RWY_VCPU_REASONS)
-		vcpu->exits[run->exit_reason]++;
+		rwy_stats_add(&vcpu->exits[run->exit_reason], 1);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_io(vcpu);
@@ -251,7 +252,7 @@ static void close_gate(struct rwy_vcpu *vcpus, unsigned nr)
 {
 	vcpus[0].gate->open = false;
 	for (unsigned i = 0; i < nr; i++) {
-		if (!vcpus[i].run)
+		if (!vcpus[i].run || !vcpus[i].has_thread)
 			continue;
 		RWY_WRITE_ONCE(&vcpus[i].run->immediate_exit, 1);
 		pthread_kill(vcpus[i].thread, KICK);
