@@ -11,9 +11,17 @@
 #include "perf/run.h"
 #include "perf/summary.h"
 
+#include <stdio.h>
+
 #define RWY_PAIR_METRICS 4
 #define RWY_PAIR_CASES	 32
 #define RWY_PAIR_TEXT	 2048
+/*
+ * A measurement is cut into slices, and its rate is the median of theirs: a moment in which the
+ * machine was busy otherwise costs a slice and does not move the rate.
+ */
+#define RWY_PAIR_SLICE_MS 100
+#define RWY_PAIR_SLICES	  RWY_SUMMARY_MAX
 
 enum rwy_pair_side { RWY_PAIR_OURS, RWY_PAIR_PEER, RWY_PAIR_SIDES };
 
@@ -56,6 +64,7 @@ struct rwy_pair_bench {
 	char missing[RWY_PAIR_SIDES][RWY_PAIR_TEXT]; /* a side that is not installed, or empty */
 	struct rwy_pair_opts opts;
 	struct rwy_run run;
+	double stolen; /* part of the two CPUs' time that the hypervisor gave to others, 0 to 1 */
 	/*
 	 * One measurement: a value for each metric. Fills in the side's `commands`. On failure
 	 * `failed` says why and negative errno is returned; the case goes on without this side.
@@ -89,9 +98,9 @@ int rwy_pair_set_json(void *bench, char *value, struct rwy_opt_why *why);
 /* clang-format on */
 
 /*
- * Runs all cases, with a line of progress a run on stderr; then the table on stdout and the JSON
+ * Runs all cases, with a line of progress a run on stderr; then the table on out and the JSON
  * file. Exit status: 0 all measured, 1 something failed or was interrupted.
  */
-int rwy_pair_run(struct rwy_pair_bench *bench);
+int rwy_pair_run(struct rwy_pair_bench *bench, FILE *out);
 
 #endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The runner of pairs, with programs that are only numbers. */
+#include "tests/unit/unit.h"
+
+#include "perf/pair.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct fake {
+	struct rwy_pair_bench bench;
+	char order[64]; /* 'o' and 'p' as they were measured */
+	double ours;
+	double peer;
+	unsigned ours_fails_at; /* the how-manieth measurement of all, 0 never */
+	int error;
+	bool interrupts;
+	char *text; /* what was printed */
+};
+
+static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
+		   double *values)
+{
+	struct fake *f = bench->ctx;
+	size_t nr = strlen(f->order);
+
+	f->order[nr] = side == RWY_PAIR_OURS ? 'o' : 'p';
+	if (f->interrupts && nr == 2) {
+		bench->run.interrupted = true;
+		snprintf(c->failed[side], RWY_PAIR_TEXT, "interrupted");
+		return -EINTR;
+	}
+	if (side == RWY_PAIR_OURS && nr + 1 == f->ours_fails_at) {
+		snprintf(c->failed[side], RWY_PAIR_TEXT, "it broke");
+		return f->error;
+	}
+	/* a slow drift of the machine that must cancel */
+	values[0] = (side == RWY_PAIR_OURS ? f->ours : f->peer) * (1 + 0.01 * (double)nr);
+	snprintf(c->commands[side], RWY_PAIR_TEXT, "taskset -c %u thing\nsecond", side);
+	return 0;
+}
+
+static int begin(void **state)
+{
+	static const struct rwy_pair_metric metrics[] = {{"rate", "Mpps", false}};
+	struct fake *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	if (!f || rwy_pair_init(&f->bench) < 0)
+		return -1;
+	f->bench.name = "fake";
+	f->bench.title = "numbers";
+	f->bench.sides[RWY_PAIR_OURS] = "mine";
+	f->bench.sides[RWY_PAIR_PEER] = "yours";
+	f->bench.metrics = metrics;
+	f->bench.nr_metrics = 1;
+	f->bench.measure = measure;
+	f->bench.ctx = f;
+	f->ours = 30;
+	f->peer = 10;
+	f->error = -EIO;
+	return rwy_pair_add(&f->bench, NULL, "case %d", 1) ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	struct fake *f = *state;
+
+	rwy_pair_fini(&f->bench);
+	free(f->text);
+	free(f);
+	return 0;
+}
+
+static int run(struct fake *f)
+{
+	size_t len;
+	FILE *out = open_memstream(&f->text, &len);
+	int status = rwy_pair_run(&f->bench, out);
+
+	fclose(out);
+	return status;
+}
+
+static void alternates(void **state)
+{
+	struct fake *f = *state;
+
+	assert_int_equal(run(f), 0);
+	assert_string_equal(f->order, "oppooppoop");
+	assert_non_null(strstr(f->text, "better"));
+	assert_non_null(strstr(f->text, "  ours   taskset -c 0 thing\n         second\n"));
+}
+
+static void noise_is_not_a_difference(void **state)
+{
+	struct fake *f = *state;
+
+	f->ours = f->peer = 10;
+	assert_int_equal(run(f), 0);
+	assert_non_null(strstr(f->text, "within noise"));
+	assert_null(strstr(f->text, "better"));
+	assert_null(strstr(f->text, "worse"));
+}
+
+static void one_pair_is_too_few(void **state)
+{
+	struct fake *f = *state;
+
+	f->bench.opts.pairs = 1;
+	assert_int_equal(run(f), 0);
+	assert_non_null(strstr(f->text, "too few pairs"));
+}
+
+static void failure_is_told_and_the_rest_goes_on(void **state)
+{
+	struct fake *f = *state;
+
+	assert_non_null(rwy_pair_add(&f->bench, NULL, "case 2"));
+	f->ours_fails_at = 4;
+	assert_int_equal(run(f), 1);
+	assert_string_equal(f->order, "oppoppp"
+				      "oppooppoop");
+	assert_non_null(strstr(f->text, "not measured: case 1, mine: it broke\n"));
+}
+
+static void what_is_not_installed_is_tried_once(void **state)
+{
+	struct fake *f = *state;
+
+	assert_non_null(rwy_pair_add(&f->bench, NULL, "case 2"));
+	f->ours_fails_at = 1;
+	f->error = -ENOENT;
+	assert_int_equal(run(f), 1);
+	assert_string_equal(f->order, "opppppppppp");
+	assert_non_null(strstr(f->text, "not measured: mine: it broke\n"));
+	assert_non_null(strstr(f->text, "not compared"));
+}
+
+static void interruption_keeps_what_there_is(void **state)
+{
+	struct fake *f = *state;
+
+	f->interrupts = true;
+	assert_int_equal(run(f), 1);
+	assert_string_equal(f->order, "opp");
+	assert_non_null(strstr(f->text, "(interrupted)"));
+	assert_null(strstr(f->text, "not measured"));
+}
+
+static void json_has_every_value(void **state)
+{
+	struct fake *f = *state;
+	char path[] = "/tmp/test_pair.XXXXXX";
+	json_t *root, *metric;
+	const char *verdict;
+	double ratio;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	f->bench.opts.json = path;
+	assert_int_equal(run(f), 0);
+	root = json_load_file(path, 0, NULL);
+	unlink(path);
+	assert_non_null(root);
+	metric = json_array_get(json_object_get(json_array_get(json_object_get(root, "cases"), 0),
+						"metrics"),
+				0);
+	assert_int_equal(json_array_size(
+				 json_object_get(json_object_get(metric, "ours"), "values")),
+			 5);
+	assert_int_equal(json_unpack(json_object_get(metric, "ratio"), "{s:F, s:s}", "median",
+				     &ratio, "verdict", &verdict),
+			 0);
+	assert_true(ratio > 2.9 && ratio < 3.1);
+	assert_string_equal(verdict, "better");
+	json_decref(root);
+}
+
+static void json_path_that_cannot_be(void **state)
+{
+	struct fake *f = *state;
+
+	f->bench.opts.json = "/nowhere/at-all.json";
+	assert_int_equal(run(f), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(alternates, begin, end),
+		cmocka_unit_test_setup_teardown(noise_is_not_a_difference, begin, end),
+		cmocka_unit_test_setup_teardown(one_pair_is_too_few, begin, end),
+		cmocka_unit_test_setup_teardown(failure_is_told_and_the_rest_goes_on, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_not_installed_is_tried_once, begin, end),
+		cmocka_unit_test_setup_teardown(interruption_keeps_what_there_is, begin, end),
+		cmocka_unit_test_setup_teardown(json_has_every_value, begin, end),
+		cmocka_unit_test_setup_teardown(json_path_that_cannot_be, begin, end),
+	};
+
+	return UNIT_RUN(tests);
+}
