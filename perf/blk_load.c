@@ -72,9 +72,12 @@ struct load {
 	unsigned nr_idle;
 	struct slot *idle[DEPTH];
 	struct slot slots[DEPTH];
-	uint64_t from_ns; /* of the phase */
-	uint64_t end_ns;
+	uint64_t end_ns; /* of the phase */
 	uint64_t requests;
+	uint64_t slice_ns; /* start of the slice */
+	uint64_t slice_requests;
+	unsigned nr_slices;
+	double slices[RWY_SUMMARY_MAX]; /* requests a second */
 	double *samples;
 	size_t nr_samples;
 	int err;
@@ -179,13 +182,28 @@ static unsigned reap(struct load *load, uint64_t now)
 static void enter(struct load *load, enum phase phase, uint64_t now, unsigned ms)
 {
 	load->phase = phase;
-	load->from_ns = now;
+	load->slice_ns = now;
 	load->end_ns = now + ms * NS_IN_MS;
+}
+
+static void end_slice(struct load *load, uint64_t now)
+{
+	uint64_t took = now - load->slice_ns;
+
+	if (took < load->config->slice_ms * NS_IN_MS || load->nr_slices == RWY_SUMMARY_MAX)
+		return;
+	load->slices[load->nr_slices++] =
+		(double)(load->requests - load->slice_requests) * 1e9 / (double)took;
+	load->slice_requests = load->requests;
+	load->slice_ns = now;
 }
 
 static void advance(struct load *load, uint64_t now)
 {
 	bool over = now >= load->end_ns;
+
+	if (load->phase == MEASURING)
+		end_slice(load, now);
 
 	if (load->phase == FILLING && load->next == load->nr_blocks && load->in_flight == 0) {
 		enter(load, WARMING, now, load->config->warmup_ms);
@@ -193,7 +211,6 @@ static void advance(struct load *load, uint64_t now)
 		enter(load, MEASURING, now, load->config->measure_ms);
 	} else if (load->phase == MEASURING && over) {
 		load->phase = DRAINING;
-		load->end_ns = now; /* the exact length */
 	} else if (load->phase == DRAINING && load->in_flight == 0) {
 		finish(load, 0, NULL);
 	}
@@ -389,9 +406,12 @@ static void close_all(struct load *load)
 
 static void conclude(struct load *load, struct rwy_blk_load_result *result)
 {
+	struct rwy_summary slices;
+
+	rwy_summary_of(load->slices, load->nr_slices, &slices);
 	rwy_summary_sort(load->samples, load->nr_samples);
 	result->requests = load->requests;
-	result->iops = (double)load->requests * 1e9 / (double)(load->end_ns - load->from_ns);
+	result->iops = slices.median;
 	result->p50_us = rwy_summary_quantile(load->samples, load->nr_samples, 0.5) / 1e3;
 	result->p99_us = rwy_summary_quantile(load->samples, load->nr_samples, 0.99) / 1e3;
 }
@@ -430,7 +450,7 @@ int rwy_blk_load_run(const struct rwy_blk_load_config *config, struct rwy_blk_lo
 		err = load->err;
 		*why = load->why;
 	}
-	if (err == 0 && load->nr_samples == 0) {
+	if (err == 0 && (load->nr_samples == 0 || load->nr_slices == 0)) {
 		err = -EIO;
 		*why = "no request came back";
 	}

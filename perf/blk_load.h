@@ -20,7 +20,8 @@ struct rwy_blk_load_config {
 	unsigned cpu; /* the calling thread runs there meanwhile */
 	unsigned warmup_ms;
 	unsigned measure_ms;
-	int stop_fd; /* readable: end at once with -EINTR; not read */
+	unsigned slice_ms; /* iops is the median of the slices' */
+	int stop_fd;	   /* readable: end at once with -EINTR; not read */
 };
 
 struct rwy_blk_load_result {

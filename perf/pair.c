@@ -125,9 +125,40 @@ static void measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum 
 		bench->metrics[0].unit);
 }
 
-int rwy_pair_run(struct rwy_pair_bench *bench)
+/* What /proc/stat counts of one CPU, in ticks: user nice system idle iowait irq softirq steal. */
+static void add_ticks(unsigned cpu, double *total, double *steal)
 {
+	double ticks[8] = {0};
+	char label[16], line[512];
+	FILE *file = fopen("/proc/stat", "re");
+
+	snprintf(label, sizeof(label), "cpu%u ", cpu);
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, label, strlen(label)))
+			continue;
+		sscanf(line + strlen(label), "%lf %lf %lf %lf %lf %lf %lf %lf", &ticks[0],
+		       &ticks[1], &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]);
+		for (unsigned i = 0; i < RWY_ARRAY_SIZE(ticks); i++)
+			*total += ticks[i];
+		*steal += ticks[7];
+	}
+	if (file)
+		fclose(file);
+}
+
+static void read_ticks(const struct rwy_pair_opts *opts, double *total, double *steal)
+{
+	*total = *steal = 0;
+	add_ticks(opts->cpu_back, total, steal);
+	add_ticks(opts->cpu_load, total, steal);
+}
+
+int rwy_pair_run(struct rwy_pair_bench *bench, FILE *out)
+{
+	double total[2], steal[2];
 	bool complete = true;
+
+	read_ticks(&bench->opts, &total[0], &steal[0]);
 
 	for (unsigned i = 0; i < bench->nr_cases; i++) {
 		struct rwy_pair_case *c = &bench->cases[i];
@@ -139,7 +170,10 @@ int rwy_pair_run(struct rwy_pair_bench *bench)
 		complete &= c->nr[RWY_PAIR_OURS] == bench->opts.pairs &&
 			    c->nr[RWY_PAIR_PEER] == bench->opts.pairs;
 	}
-	rwy_table_print(bench, stdout);
+	read_ticks(&bench->opts, &total[1], &steal[1]);
+	if (total[1] > total[0])
+		bench->stolen = (steal[1] - steal[0]) / (total[1] - total[0]);
+	rwy_table_print(bench, out);
 	if (bench->opts.json && rwy_table_save(bench, bench->opts.json) < 0)
 		return 1;
 	return complete ? 0 : 1;

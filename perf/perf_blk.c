@@ -126,6 +126,8 @@ static int load(struct rwy_pair_bench *bench, struct blk *blk, const struct blk_
 		.cpu = bench->opts.cpu_load,
 		.warmup_ms = bench->opts.warmup_ms,
 		.measure_ms = bench->opts.measure_ms,
+		.slice_ms =
+			RWY_MAX(RWY_PAIR_SLICE_MS, bench->opts.measure_ms / RWY_PAIR_SLICES + 1),
 		.stop_fd = bench->run.sig_fd,
 	};
 	struct rwy_blk_load_result result;
@@ -246,7 +248,7 @@ static int run(struct rwy_pair_bench *bench, struct blk *blk)
 	}
 	snprintf(blk->socket, sizeof(blk->socket), "%s/disk", blk->dir);
 	rwy_run_find("ringway-blk", blk->program, sizeof(blk->program));
-	status = rwy_pair_run(bench);
+	status = rwy_pair_run(bench, stdout);
 	rmdir(blk->dir);
 	return status;
 }

@@ -205,8 +205,38 @@ static int read_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_p
 	return 0;
 }
 
+/* Reads the front-end's counters slice by slice; the median of the slices' rates in Mpps. */
+static int measure_rate(struct rwy_pair_bench *bench, struct net *net,
+			struct rwy_testpmd_counters *from, struct rwy_testpmd_counters *to,
+			double *mpps)
+{
+	unsigned nr = RWY_MIN(bench->opts.measure_ms / RWY_PAIR_SLICE_MS, RWY_PAIR_SLICES);
+	double rates[RWY_PAIR_SLICES];
+	struct rwy_testpmd_counters last;
+	struct rwy_summary summary;
+	int err = rwy_testpmd_read(&bench->run, &net->front, from);
+
+	last = *from;
+	for (unsigned i = 0; err == 0 && i < nr; i++) {
+		err = rwy_run_sleep(&bench->run, bench->opts.measure_ms / nr);
+		if (err == 0)
+			err = rwy_testpmd_read(&bench->run, &net->front, to);
+		if (err < 0)
+			break;
+		rates[i] = (double)(sum_rx(to) - sum_rx(&last)) * 1e3 /
+			   (double)(to->at_ns - last.at_ns);
+		last = *to;
+	}
+	if (err < 0)
+		return err;
+	rwy_summary_of(rates, nr, &summary);
+	*mpps = summary.median;
+	return 0;
+}
+
 static int run_traffic(struct rwy_pair_bench *bench, struct net *net, unsigned size,
-		       struct rwy_testpmd_counters *from, struct rwy_testpmd_counters *to)
+		       struct rwy_testpmd_counters *from, struct rwy_testpmd_counters *to,
+		       double *mpps)
 {
 	struct rwy_run *run = &bench->run;
 	char line[32];
@@ -219,11 +249,7 @@ static int run_traffic(struct rwy_pair_bench *bench, struct net *net, unsigned s
 	if (err == 0)
 		err = rwy_run_sleep(run, bench->opts.warmup_ms);
 	if (err == 0)
-		err = rwy_testpmd_read(run, &net->front, from);
-	if (err == 0)
-		err = rwy_run_sleep(run, bench->opts.measure_ms);
-	if (err == 0)
-		err = rwy_testpmd_read(run, &net->front, to);
+		err = measure_rate(bench, net, from, to, mpps);
 	if (err == 0)
 		err = rwy_testpmd_command(run, &net->front, "stop");
 	return err == 0 ? rwy_run_sleep(run, SETTLE_MS) : err;
@@ -255,7 +281,7 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 	if (err < 0)
 		goto explain;
 	step = "sending packets";
-	err = run_traffic(bench, net, nc->size, &from, &to);
+	err = run_traffic(bench, net, nc->size, &from, &to, &values[0]);
 	if (err == 0)
 		err = rwy_testpmd_read(&bench->run, &net->front, &last);
 	if (err < 0)
@@ -269,9 +295,6 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 	if (wrong) {
 		snprintf(c->failed[side], RWY_PAIR_TEXT, "%s", wrong);
 		err = -EPROTO;
-	} else {
-		values[0] = (double)(sum_rx(&to) - sum_rx(&from)) * 1e3 /
-			    (double)(to.at_ns - from.at_ns);
 	}
 	goto stop;
 explain:
@@ -357,7 +380,7 @@ static int run(struct rwy_pair_bench *bench, struct net *net)
 	if (prepare(net) < 0)
 		return status;
 	if (rwy_testpmd_reserve(2, &pages) == 0) {
-		status = rwy_pair_run(bench);
+		status = rwy_pair_run(bench, stdout);
 		rwy_testpmd_release(pages);
 	}
 	unlink(net->metrics);

@@ -407,7 +407,8 @@ void rwy_run_explain(const struct rwy_run *run, const struct rwy_run_proc *proc,
 
 void rwy_run_find(const char *program, char *path, size_t path_len)
 {
-	static const char *const places[] = {"", "../vhost-backends/", "../vmm/"};
+	static const char *const places[] = {"", "../vhost-backends/net/", "../vhost-backends/blk/",
+					     "../vmm/"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -105,16 +105,21 @@ static void print_commands(const struct rwy_pair_bench *bench, FILE *out)
 void rwy_table_print(const struct rwy_pair_bench *bench, FILE *out)
 {
 	fprintf(out, "\n%s: %s\n", bench->name, bench->title);
-	fprintf(out, "ours: %s; peer: %s; medians of %u pairs of %.1f s%s\n\n",
-		bench->sides[RWY_PAIR_OURS], bench->sides[RWY_PAIR_PEER], bench->opts.pairs,
+	fprintf(out, "ours: %s on CPU %u; peer: %s, there too; load on CPU %u\n",
+		bench->sides[RWY_PAIR_OURS], bench->opts.cpu_back, bench->sides[RWY_PAIR_PEER],
+		bench->opts.cpu_load);
+	fprintf(out, "medians of %u pairs of %.1f s%s", bench->opts.pairs,
 		bench->opts.measure_ms / 1000.0, bench->run.interrupted ? " (interrupted)" : "");
+	fprintf(out, "; %.0f %% of the two CPUs' time was taken by the hypervisor\n\n",
+		bench->stolen * 100);
 	fprintf(out, "%-26s %-12s %10s %10s %7s %13s %6s  %s\n", "case", "", "ours", "peer",
 		"ratio", "spread", "pairs", "verdict");
 	for (unsigned i = 0; i < bench->nr_cases; i++)
 		for (unsigned m = 0; m < bench->nr_metrics; m++)
 			print_row(bench, &bench->cases[i], m, out);
 	fprintf(out,
-		"\nratio: median of ours/peer by pair; spread: interval that holds the true median "
+		"\nrate: median of slices of 0.1 s; ratio: median of ours/peer by pair; spread: "
+		"interval that holds the true median "
 		"with at least %.0f %%\n(fewer than 5 pairs: all of them)\n",
 		RWY_SUMMARY_CONFIDENCE * 100);
 	print_failures(bench, out);
@@ -190,13 +195,13 @@ int rwy_table_save(const struct rwy_pair_bench *bench, const char *path)
 
 	for (unsigned i = 0; i < bench->nr_cases; i++)
 		json_array_append_new(cases, json_case(bench, &bench->cases[i]));
-	root = json_pack("{s:s, s:s, s:s, s:b, s:{s:s, s:s}, s:i, s:[i, i], s:f, s:o}", "bench",
-			 bench->name, "title", bench->title, "ours", bench->sides[RWY_PAIR_OURS],
-			 "interrupted", bench->run.interrupted, "missing", "ours",
-			 bench->missing[RWY_PAIR_OURS], "peer", bench->missing[RWY_PAIR_PEER],
-			 "pairs", (int)bench->opts.pairs, "cpus", (int)bench->opts.cpu_back,
-			 (int)bench->opts.cpu_load, "seconds", bench->opts.measure_ms / 1000.0,
-			 "cases", cases);
+	root = json_pack("{s:s, s:s, s:s, s:b, s:{s:s, s:s}, s:i, s:[i, i], s:f, s:f, s:o}",
+			 "bench", bench->name, "title", bench->title, "ours",
+			 bench->sides[RWY_PAIR_OURS], "interrupted", bench->run.interrupted,
+			 "missing", "ours", bench->missing[RWY_PAIR_OURS], "peer",
+			 bench->missing[RWY_PAIR_PEER], "pairs", (int)bench->opts.pairs, "cpus",
+			 (int)bench->opts.cpu_back, (int)bench->opts.cpu_load, "seconds",
+			 bench->opts.measure_ms / 1000.0, "stolen", bench->stolen, "cases", cases);
 	/* jansson answers every failure, an object that could not be built included, by -1 */
 	errno = ENOMEM;
 	err = json_dump_file(root, path, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) < 0 ? -errno : 0;
