@@ -4,6 +4,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/poll.h"
+#include "vmm/vdev_vu.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -187,6 +188,17 @@ static void put_devices(json_t *root, struct rwy_vm *vm)
 	put(root, "unanswered", missed);
 }
 
+static void put_backends(json_t *root, const struct rwy_exit_stats *stats)
+{
+	json_t *backends = json_object();
+
+	for (unsigned i = 0; i < stats->nr_vdevs; i++)
+		json_object_set_new(backends, stats->vdevs[i]->name,
+				    json_pack("{sI}", "reconnects",
+					      (json_int_t)rwy_vdev_vu_reconnects(stats->vdevs[i])));
+	json_object_set_new(root, "backends", backends);
+}
+
 static int save(const json_t *root, const char *path)
 {
 	char *text = json_dumps(root, JSON_INDENT(1));
@@ -227,6 +239,7 @@ int rwy_exit_stats_write(const struct rwy_exit_stats *stats, struct rwy_vm *vm)
 	put(root, "resets", stats->resets);
 	put_vcpus(root, vm);
 	put_devices(root, vm);
+	put_backends(root, stats);
 	json_object_set_new(root, "vm", read_kvm(vm->fd));
 	err = save(root, stats->path);
 	json_decref(root);

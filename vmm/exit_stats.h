@@ -11,18 +11,22 @@
  *	interrupts	injected into the guest by KVM
  *	user		exits to this process by KVM_EXIT_* reason
  *	devices		register accesses by device; `unanswered`: at addresses of none
+ *	backends	by device: how often it came back after it was lost
  *	vcpus		for each vCPU KVM's own names and numbers, and `user`
  *	vm		KVM's own names and numbers
  */
 #ifndef RWY_VMM_EXIT_STATS_H
 #define RWY_VMM_EXIT_STATS_H
 
+#include "vmm/vdev.h"
 #include "vmm/vm.h"
 
 struct rwy_exit_stats {
 	const char *path;
 	uint64_t since_ns; /* CLOCK_MONOTONIC */
 	unsigned resets;
+	struct rwy_vdev *const *vdevs; /* over vhost-user */
+	unsigned nr_vdevs;
 };
 
 /* Replaces the file in one step, so that a reader never sees half of it. Main thread, bus lock not

@@ -134,6 +134,19 @@ static void run(struct rwy_machine *machine)
 	rwy_vm_run(&machine->vm);
 }
 
+/* A back-end is there, perhaps the last one: only then it is known what the devices offer. */
+static void on_device_ready(void *ctx)
+{
+	struct rwy_machine *machine = ctx;
+
+	if (machine->phase != RWY_MACHINE_WAITING || !rwy_machine_devices_ready(machine))
+		return;
+	if (rwy_machine_plug_devices(machine))
+		end(machine, 1);
+	else
+		run(machine);
+}
+
 static void on_devices_quiet(void *ctx)
 {
 	request(ctx, DEVICES_QUIET);
@@ -221,6 +234,9 @@ int rwy_machine_open(struct rwy_machine *machine, const struct rwy_cfg *cfg, str
 	machine->console.attention_fd = -1;
 	machine->stats.path = cfg->exit_stats;
 	machine->patience = (struct rwy_timer){.fire = on_impatient, .ctx = machine};
+	err = rwy_machine_find_backends(cfg);
+	if (err)
+		return err;
 	err = rwy_boot_open(&machine->boot, cfg->kernel, cfg->initrd, cfg->cmdline);
 	if (err)
 		return err;
@@ -330,12 +346,17 @@ int rwy_machine_start(struct rwy_machine *machine)
 		rwy_error("cannot put the devices together: %s", strerror(-err));
 		return err;
 	}
-	run(machine);
+	err = rwy_machine_open_devices(machine, on_device_ready);
+	if (err)
+		return err;
+	on_device_ready(machine);
 	return 0;
 }
 
 void rwy_machine_write_stats(struct rwy_machine *machine)
 {
+	machine->stats.vdevs = machine->vdevs;
+	machine->stats.nr_vdevs = machine->nr_vdevs;
 	if (machine->stats.path && machine->stats.since_ns)
 		rwy_exit_stats_write(&machine->stats, &machine->vm);
 }
@@ -344,8 +365,7 @@ void rwy_machine_close(struct rwy_machine *machine)
 {
 	rwy_vm_stop(&machine->vm);
 	rwy_machine_write_stats(machine);
-	if (machine->pci)
-		rwy_pci_close(machine->pci);
+	rwy_machine_close_devices(machine);
 	rwy_poll_timer_cancel(machine->poll, &machine->patience);
 	rwy_console_close(&machine->console);
 	if (machine->requests_fd >= 0)

@@ -18,7 +18,9 @@
 #include "vmm/pci.h"
 #include "vmm/pm.h"
 #include "vmm/rtc.h"
+#include "vmm/spawn.h"
 #include "vmm/uart.h"
+#include "vmm/vdev.h"
 #include "vmm/vm.h"
 
 enum rwy_machine_phase {
@@ -39,6 +41,10 @@ struct rwy_machine {
 	struct rwy_rtc rtc;
 	struct rwy_pm pm;
 	struct rwy_pci *pci;
+	struct rwy_spawn *spawn;
+	struct rwy_vdev *vdevs[RWY_CFG_DEVICES]; /* the first nr_plugged are the PCI root's */
+	unsigned nr_vdevs;
+	unsigned nr_plugged;
 	struct rwy_exit_stats stats;
 	int serial_fd;	 /* of --serial file= */
 	int requests_fd; /* eventfd: look at requests */
@@ -62,5 +68,16 @@ void rwy_machine_close(struct rwy_machine *machine);
 void rwy_machine_press(struct rwy_machine *machine);
 /* Writes --exit-stats now, if there is such an option. */
 void rwy_machine_write_stats(struct rwy_machine *machine);
+
+/* machine_devices.c, for machine.c */
+
+/* The programs for devices that need one started. -ENOENT, logged. */
+RWY_MUST_CHECK int rwy_machine_find_backends(const struct rwy_cfg *cfg);
+/* Starts to connect to all back-ends; ready(machine) for each that answers. -errno, logged. */
+RWY_MUST_CHECK int rwy_machine_open_devices(struct rwy_machine *machine, void (*ready)(void *ctx));
+bool rwy_machine_devices_ready(const struct rwy_machine *machine);
+/* In the order of the command line, so that their slots are always the same. -errno, logged. */
+RWY_MUST_CHECK int rwy_machine_plug_devices(struct rwy_machine *machine);
+void rwy_machine_close_devices(struct rwy_machine *machine);
 
 #endif

@@ -308,6 +308,34 @@ static void output_to_nobody(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* The machine waits for a back-end that is not there, but not against our will. */
+static void waits_for_a_backend(void **state)
+{
+	struct fixture *f = *state;
+	char option[96], said[64];
+	struct timespec pause = {.tv_nsec = 300000000};
+
+	start(f, "p", "--disk", in_dir(f, option, sizeof(option), "socket=", "none"), NULL);
+	nanosleep(&pause, NULL);
+	assert_int_equal(waitpid(f->pid, NULL, WNOHANG), 0);
+	kill(f->pid, SIGTERM);
+	assert_int_equal(status_of(f), 0);
+	assert_int_equal(read(f->out, said, sizeof(said)), 0); /* the guest never ran */
+}
+
+static void no_backend_program(void **state)
+{
+	struct fixture *f = *state;
+	char line[256] = "";
+
+	setenv("PATH", "/nowhere", 1);
+	start(f, "p", "--disk", "file=/proc/self/exe", NULL);
+	assert_int_equal(status_of(f), 2);
+	assert_true(read(f->err, line, sizeof(line) - 1) > 0);
+	assert_non_null(strstr(line, "ringway-blk is neither next to ringway-vmm nor in PATH"));
+	assert_ptr_equal(strchr(line, '\n') + 1, line + strlen(line));
+}
+
 static void many_cpus(void **state)
 {
 	struct fixture *f = *state;
@@ -341,6 +369,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(snapshot_while_running, setup, teardown),
 		cmocka_unit_test_setup_teardown(serial_to_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(output_to_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(waits_for_a_backend, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_backend_program, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_cpus, setup, teardown),
 	};
 
