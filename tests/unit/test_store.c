@@ -51,7 +51,7 @@ static void open_file(const char *dir)
 	make_image(dir, SIZE);
 	assert_int_equal(rwy_poll_open(&f.poll, RWY_POLL_NEVER), 0);
 	assert_int_equal(rwy_uring_open(&f.uring, f.poll), 0);
-	assert_int_equal(rwy_store_file_open(&f.store, f.uring, f.path, false), 0);
+	assert_int_equal(rwy_store_file_open(&f.store, f.uring, f.path, false, 0), 0);
 	assert_int_equal(f.store->size, SIZE);
 }
 
@@ -272,13 +272,13 @@ static void an_image_has_one_writer(void **state)
 
 	open_file("/tmp");
 	rwy_log_set_sink(keep_line);
-	assert_int_equal(rwy_store_file_open(&second, f.uring, f.path, false), -EBUSY);
+	assert_int_equal(rwy_store_file_open(&second, f.uring, f.path, false, 0), -EBUSY);
 	assert_non_null(strstr(f.line, "in use by another process"));
-	assert_int_equal(rwy_store_file_open(&second, f.uring, f.path, true), -EBUSY);
+	assert_int_equal(rwy_store_file_open(&second, f.uring, f.path, true, 0), -EBUSY);
 	rwy_store_close(f.store);
-	assert_int_equal(rwy_store_file_open(&f.store, f.uring, f.path, true), 0);
+	assert_int_equal(rwy_store_file_open(&f.store, f.uring, f.path, true, 0), 0);
 	assert_true(f.store->read_only);
-	assert_int_equal(rwy_store_file_open(&second, f.uring, f.path, true), 0);
+	assert_int_equal(rwy_store_file_open(&second, f.uring, f.path, true, 0), 0);
 	rwy_store_close(second);
 	rwy_log_set_sink(NULL);
 	close_file();
@@ -290,14 +290,14 @@ static void strange_files_are_refused(void **state)
 
 	open_file("/tmp");
 	rwy_log_set_sink(keep_line);
-	assert_int_equal(rwy_store_file_open(&store, f.uring, "/nowhere", false), -ENOENT);
-	assert_int_equal(rwy_store_file_open(&store, f.uring, "/tmp", true), -EINVAL);
-	assert_int_equal(rwy_store_file_open(&store, f.uring, "/dev/null", false), -EINVAL);
+	assert_int_equal(rwy_store_file_open(&store, f.uring, "/nowhere", false, 0), -ENOENT);
+	assert_int_equal(rwy_store_file_open(&store, f.uring, "/tmp", true, 0), -EINVAL);
+	assert_int_equal(rwy_store_file_open(&store, f.uring, "/dev/null", false, 0), -EINVAL);
 	rwy_store_close(f.store);
 	assert_int_equal(truncate(f.path, 511), 0);
-	assert_int_equal(rwy_store_file_open(&store, f.uring, f.path, false), -ENODATA);
+	assert_int_equal(rwy_store_file_open(&store, f.uring, f.path, false, 0), -ENODATA);
 	assert_int_equal(truncate(f.path, 1025), 0);
-	assert_int_equal(rwy_store_file_open(&f.store, f.uring, f.path, false), 0);
+	assert_int_equal(rwy_store_file_open(&f.store, f.uring, f.path, false, 0), 0);
 	assert_int_equal(f.store->size, 1024);
 	assert_non_null(strstr(f.line, "last 1 bytes"));
 	assert_string_equal(f.store->id, strrchr(f.path, '/') + 1);

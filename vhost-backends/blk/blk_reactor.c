@@ -14,6 +14,9 @@
 
 #define RWY_STEM "blk_reactor"
 
+/* What a disk may need to end the work of one of us that was killed. */
+#define LOCK_WAIT_MS 5000
+
 struct rwy_blk_served {
 	struct rwy_blk_served *next;
 	struct rwy_blk *blk;
@@ -41,7 +44,9 @@ static int open_store(struct rwy_blk_reactor *reactor, const struct rwy_blk_disk
 		return rwy_store_mem_open(store, disk->name, disk->mem, disk->read_only);
 	if (!reactor->uring)
 		err = rwy_uring_open(&reactor->uring, reactor->poll);
-	return err ? err : rwy_store_file_open(store, reactor->uring, disk->file, disk->read_only);
+	return err ? err
+		   : rwy_store_file_open(store, reactor->uring, disk->file, disk->read_only,
+					 LOCK_WAIT_MS);
 }
 
 static int open_blk(struct rwy_blk_reactor *reactor, const struct rwy_blk_disk *disk,
@@ -99,18 +104,12 @@ int rwy_blk_reactor_pin(const struct rwy_blk_reactor *reactor)
 	return err;
 }
 
-/* Ends every connection and waits for what is under way. On the thread that started it: the kernel
- * gives up the operations of a thread that ends. */
-static void drain(struct rwy_blk_reactor *reactor)
+/* On the thread that served: the kernel gives up what is under way for a thread that ends. */
+static void close_sockets(struct rwy_blk_reactor *reactor)
 {
 	for (struct rwy_blk_served *served = reactor->served; served; served = served->next) {
-		if (served->sock)
-			rwy_be_socket_close(served->sock);
+		rwy_be_socket_close(served->sock);
 		served->sock = NULL;
-	}
-	for (struct rwy_blk_served *served = reactor->served; served; served = served->next) {
-		while (served->blk->be && rwy_poll_once(reactor->poll, 100) >= 0)
-			;
 	}
 }
 
@@ -121,21 +120,22 @@ static void *thread_main(void *arg)
 	reactor->err = rwy_blk_reactor_pin(reactor);
 	if (!reactor->err)
 		reactor->err = rwy_poll_run(reactor->poll);
-	drain(reactor);
-	if (reactor->err)
-		rwy_poll_stop(reactor->first);
+	close_sockets(reactor);
+	rwy_poll_stop(reactor->first);
 	return NULL;
 }
 
 int rwy_blk_reactor_start(struct rwy_blk_reactor *reactor, struct rwy_poll *first)
 {
-	sigset_t all, before;
+	sigset_t ours, before;
 	int err;
 
 	reactor->first = first;
-	/* signals are the main thread's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	/* the main thread's; faults stay with who makes them */
+	sigfillset(&ours);
+	sigdelset(&ours, SIGBUS);
+	sigdelset(&ours, SIGSEGV);
+	pthread_sigmask(SIG_SETMASK, &ours, &before);
 	err = -pthread_create(&reactor->thread, NULL, thread_main, reactor);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err < 0)
@@ -156,7 +156,7 @@ int rwy_blk_reactor_stop(struct rwy_blk_reactor *reactor)
 
 void rwy_blk_reactor_close(struct rwy_blk_reactor *reactor)
 {
-	drain(reactor);
+	close_sockets(reactor);
 	while (reactor->served) {
 		struct rwy_blk_served *served = reactor->served;
 

@@ -32,7 +32,7 @@ struct rwy_blk_reactor {
 	struct rwy_blk_served *served; /* list, owned */
 	int cpu;		       /* -1: wherever */
 	int err;		       /* how the thread ended */
-	struct rwy_poll *first;	       /* stopped when this one's thread fails */
+	struct rwy_poll *first;	       /* stopped when this one's thread ends */
 	pthread_t thread;
 	bool threaded;
 };
@@ -44,8 +44,8 @@ RWY_MUST_CHECK int rwy_blk_reactor_add(struct rwy_blk_reactor *reactor, struct r
 /* Pins the calling thread. -errno, logged. */
 RWY_MUST_CHECK int rwy_blk_reactor_pin(const struct rwy_blk_reactor *reactor);
 /*
- * Serves from a thread of its own, pinned, until stop, which waits for it. -errno, logged. Should
- * the thread fail, the reactor `first`, the main thread's, is stopped.
+ * Serves from a thread of its own, pinned, until stop, which waits for it. -errno, logged. When
+ * the thread ends, for whatever reason, so does the reactor `first`, the main thread's.
  */
 RWY_MUST_CHECK int rwy_blk_reactor_start(struct rwy_blk_reactor *reactor, struct rwy_poll *first);
 /* How the thread ended. 0 when there was none. */

@@ -57,9 +57,12 @@ struct rwy_store_ops {
 
 #define RWY_STORE_SECTOR 512
 
-/* A regular file or a block device. size is rounded down to sectors. -errno, logged. */
+/*
+ * A regular file or a block device. size is rounded down to sectors. -errno, logged; -EBUSY when
+ * somebody else still has it after wait_ms.
+ */
 RWY_MUST_CHECK int rwy_store_file_open(struct rwy_store **store, struct rwy_uring *uring,
-				       const char *path, bool read_only);
+				       const char *path, bool read_only, unsigned wait_ms);
 /* Memory of this process, all zeroes. -errno, logged. */
 RWY_MUST_CHECK int rwy_store_mem_open(struct rwy_store **store, const char *name, uint64_t size,
 				      bool read_only);

@@ -29,8 +29,9 @@
 #define ZEROES_LEN   (64u << 10)
 #define ZEROES_TIMES 16
 /* QEMU's image locks are byte ranges here; one lock over all of them keeps it and us apart. */
-#define LOCK_START 100
-#define LOCK_LEN   200
+#define LOCK_START    100
+#define LOCK_LEN      200
+#define LOCK_RETRY_MS 5
 
 /* What a request is doing. The last one only where it is to be durable. */
 enum phase { MOVE, ALLOCATE, WRITE_ZEROES, SYNC };
@@ -213,18 +214,26 @@ static void file_close(struct rwy_store *store)
 
 static const struct rwy_store_ops file_ops = {.start = file_start, .close = file_close};
 
-/* Two writers of one image destroy it; so does a writer beside a reader that caches. */
-static int lock_image(int fd, bool read_only)
+/*
+ * Two writers of one image destroy it; so does a writer beside a reader that caches. And when one
+ * of us was killed, the kernel may still be doing what it had started: the lock is free only after
+ * the last of that, so whoever starts again may not begin before.
+ */
+static int lock_image(int fd, bool read_only, unsigned wait_ms)
 {
 	struct flock lock = {.l_type = read_only ? F_RDLCK : F_WRLCK,
 			     .l_whence = SEEK_SET,
 			     .l_start = LOCK_START,
 			     .l_len = LOCK_LEN};
 
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	/* a file system without locks is the user's choice */
-	return errno == EAGAIN || errno == EACCES ? -EBUSY : 0;
+	for (unsigned ms = 0; fcntl(fd, F_OFD_SETLK, &lock) < 0; ms += LOCK_RETRY_MS) {
+		if (errno != EAGAIN && errno != EACCES)
+			return 0; /* a file system without locks is the user's choice */
+		if (ms >= wait_ms)
+			return -EBUSY;
+		usleep(LOCK_RETRY_MS * 1000);
+	}
+	return 0;
 }
 
 static int image_size(int fd, uint64_t *size)
@@ -256,7 +265,7 @@ static const char *open_error(int err)
 }
 
 int rwy_store_file_open(struct rwy_store **store, struct rwy_uring *uring, const char *path,
-			bool read_only)
+			bool read_only, unsigned wait_ms)
 {
 	struct store_file *file = calloc(1, sizeof(*file));
 	const char *name = strrchr(path, '/');
@@ -273,7 +282,7 @@ int rwy_store_file_open(struct rwy_store **store, struct rwy_uring *uring, const
 	if (!err && size < RWY_STORE_SECTOR)
 		err = -ENODATA;
 	if (!err)
-		err = lock_image(file->fd, read_only);
+		err = lock_image(file->fd, read_only, wait_ms);
 	if (!err)
 		err = rwy_fd_set_nonblock(file->fd, false); /* was for fifos */
 	if (err) {
