@@ -282,7 +282,7 @@ int rwy_be_ring_set_base(struct rwy_be *be, struct rwy_vu_msg *msg)
 	struct rwy_be_ring *ring = &be->priv->rings[state->index];
 
 	if (rwy_vq_started(&be->vqs[state->index]))
-		return -EBUSY;
+		return state->num == ring->base ? 0 : -EBUSY;
 	ring->base = state->num;
 	ring->failed = false;
 	rwy_be_ring_update(be, state->index);
@@ -370,8 +370,12 @@ int rwy_be_ring_set_call(struct rwy_be *be, struct rwy_vu_msg *msg)
 int rwy_be_ring_set_err(struct rwy_be *be, struct rwy_vu_msg *msg)
 {
 	unsigned q = msg->payload.u64 & RWY_VU_VRING_IDX_MASK;
+	struct rwy_vq *vq = &be->vqs[q];
+	int err = take_eventfd(msg, &vq->err_fd);
 
-	return take_eventfd(msg, &be->vqs[q].err_fd);
+	if (!err && (be->priv->rings[q].failed || vq->broken) && vq->err_fd >= 0)
+		rwy_fd_signal(vq->err_fd);
+	return err;
 }
 
 void rwy_be_ring_enable(struct rwy_be *be, unsigned q, bool on)

@@ -16,11 +16,13 @@ struct bench {
 	struct peer peer;
 };
 
-/* A fresh connection of the same guest to the same device. */
+/* A fresh connection of the same guest to the same device, after the end of the one before. */
 static inline void bench_connect(struct bench *b)
 {
 	int fds[2];
 
+	rwy_vu_chan_close(&b->peer.chan);
+	peer_turn(&b->peer);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	echo_attach(&b->echo, &b->config, &fds[0]);
 	assert_int_equal(fds[0], -1);
