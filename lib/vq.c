@@ -138,6 +138,7 @@ int rwy_vq_start(struct rwy_vq *vq, const struct rwy_vq_config *config)
 	vq->size = config->size;
 	vq->event_idx = config->event_idx;
 	vq->indirect = config->indirect;
+	vq->read_only = config->read_only;
 	vq->signalled_valid = false;
 	vq->run = false;
 	vq->broken = RWY_VQ_OK;

@@ -70,6 +70,12 @@ struct rwy_vq_config {
 	bool event_idx;
 	bool indirect;
 	bool in_order;
+	/*
+	 * The device only ever reads this queue's buffers: walked chains are taken as readable
+	 * whatever their flags say. DPDK's net_virtio leaves WRITE set on the header in each
+	 * packed indirect table of its transmit queues (seen in 22.11).
+	 */
+	bool read_only;
 	rwy_uva desc;	/* split: descriptor table; packed: descriptor ring. 16-byte aligned */
 	rwy_uva driver; /* split: avail ring (2); packed: driver event suppression (4) */
 	rwy_uva device; /* split: used ring (4); packed: device event suppression (4) */
@@ -133,6 +139,7 @@ struct rwy_vq {
 	bool run_wrap;		/* packed, in-order */
 	bool event_idx;		/* negotiated */
 	bool indirect;		/* negotiated */
+	bool read_only;		/* of the configuration */
 	bool signalled_valid;	/* the driver's event index was looked at by the last publish */
 	uint8_t broken;		/* enum rwy_vq_reason */
 	int kick_fd;		/* the three eventfds are owned by the device; -1 is none */

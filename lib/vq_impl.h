@@ -69,7 +69,7 @@ RWY_INLINE int rwy_vq_walk_add(struct rwy_vq_walk *w, uint64_t addr, uint32_t le
 			return pieces == -E2BIG ? RWY_VQ_NO_ROOM : RWY_VQ_ADDRESS;
 	}
 	w->nr += (unsigned)pieces;
-	if (flags & VRING_DESC_F_WRITE) {
+	if (flags & VRING_DESC_F_WRITE && !w->vq->read_only) {
 		w->in_len += len;
 	} else {
 		if (RWY_UNLIKELY(w->nr_out + (unsigned)pieces != w->nr))

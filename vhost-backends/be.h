@@ -65,7 +65,8 @@ struct rwy_be_config {
 	unsigned nr_queues; /* rings, <= RWY_BE_QUEUES */
 	unsigned queue_num; /* what GET_QUEUE_NUM says; 0: nr_queues. For net it counts pairs */
 	unsigned config_len;
-	bool in_order; /* the device completes in order: VIRTIO_F_IN_ORDER may be offered */
+	uint64_t read_only; /* bit per ring whose buffers the device only reads */
+	bool in_order;	    /* the device completes in order: VIRTIO_F_IN_ORDER may be offered */
 	struct rwy_stats *stats;
 	const char *stats_name; /* "guest0": queues become guest0.q0, ... */
 	/* What a front-end does wrong, over all its connections; NULL: counted for each by itself

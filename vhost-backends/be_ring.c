@@ -25,6 +25,8 @@
 
 static struct rwy_vq_config describe(const struct rwy_be *be, const struct rwy_be_ring *ring)
 {
+	const unsigned q = (unsigned)(ring - be->priv->rings);
+
 	return (struct rwy_vq_config){
 		.mem = &be->mem,
 		.size = ring->size,
@@ -32,6 +34,7 @@ static struct rwy_vq_config describe(const struct rwy_be *be, const struct rwy_b
 		.event_idx = rwy_be_has(be, VIRTIO_RING_F_EVENT_IDX),
 		.indirect = rwy_be_has(be, VIRTIO_RING_F_INDIRECT_DESC),
 		.in_order = rwy_be_has(be, VIRTIO_F_IN_ORDER),
+		.read_only = be->priv->config.read_only & RWY_BIT64(q),
 		.desc = {ring->addr.desc},
 		.driver = {ring->addr.avail},
 		.device = {ring->addr.used},

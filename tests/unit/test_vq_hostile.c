@@ -289,6 +289,23 @@ static void readable_after_writable(bool packed)
 	guest_close(g);
 }
 
+/* Where the device only reads, DPDK's header that says "writable" is one piece more to read. */
+static void read_only_takes_all_as_readable(bool packed)
+{
+	const struct vring_desc d[] = {raw(FAR, 12, W), raw(FAR + 64, 60, 0)};
+	struct guest *g = guest_open(packed, 8);
+
+	g->config.read_only = true;
+	guest_start(g);
+	guest_table(g, g->far, d, 2);
+	guest_one(g, FAR, 32, I);
+	assert_int_equal(guest_pop(g), 1);
+	assert_int_equal(g->chains[0].out_len, 72);
+	assert_int_equal(g->chains[0].nr_out, 2);
+	assert_int_equal(g->chains[0].nr_in, 0);
+	guest_close(g);
+}
+
 /* Sums are 64 bits wide: 4 GiB in either direction is refused, one byte less is not. */
 static void lengths_sum_to_4g(bool packed)
 {
@@ -469,6 +486,7 @@ BOTH_FORMATS(cve_2018_1059_tables)
 BOTH_FORMATS(cve_2020_10725_length_zero)
 BOTH_FORMATS(cve_2022_2132_framing)
 BOTH_FORMATS(readable_after_writable)
+BOTH_FORMATS(read_only_takes_all_as_readable)
 BOTH_FORMATS(lengths_sum_to_4g)
 BOTH_FORMATS(indirect_without_the_feature)
 BOTH_FORMATS(indirect_with_next)
@@ -495,6 +513,7 @@ int main(void)
 		TEST_BOTH(cve_2020_10725_length_zero),
 		TEST_BOTH(cve_2022_2132_framing),
 		TEST_BOTH(readable_after_writable),
+		TEST_BOTH(read_only_takes_all_as_readable),
 		TEST_BOTH(lengths_sum_to_4g),
 		TEST_BOTH(indirect_without_the_feature),
 		TEST_BOTH(indirect_with_next),
