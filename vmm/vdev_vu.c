@@ -34,6 +34,7 @@ struct device {
 	char *name;
 	unsigned queues; /* of the user's counting; at first wanted, then there */
 	uint8_t mac[6];
+	bool mac_given;
 	struct rwy_poll *poll;
 	const struct rwy_mem *mem;
 	struct rwy_vu_front *front;
@@ -298,6 +299,7 @@ static void refresh(struct device *dev)
 	bool changed;
 
 	memcpy(facts.mac, dev->mac, sizeof(facts.mac));
+	facts.mac_given = dev->mac_given;
 	if (told)
 		memcpy(config, told, row->config_len);
 	if (row->shown_config)
@@ -501,6 +503,7 @@ static struct device *describe(const struct rwy_vdev_vu_row *row,
 		.pci_class = row->pci_class,
 		.config_len = row->config_len,
 	};
+	dev->mac_given = config->mac;
 	if (config->mac)
 		memcpy(dev->mac, config->mac, sizeof(dev->mac));
 	else

@@ -28,7 +28,8 @@ struct rwy_vdev_vu_config {
 	unsigned queues;	 /* net: pairs. 0: one. Fewer if the back-end has fewer */
 	bool packed;		 /* offer the packed ring, where the back-end has it */
 	bool no_mergeable;	 /* net: hide VIRTIO_NET_F_MRG_RXBUF */
-	const uint8_t *mac;	 /* net: 6 bytes, NULL: derived from name and socket */
+	const uint8_t *mac;	 /* net: 6 bytes, NULL: the back-end's, or derived from name
+				  * and socket */
 	struct rwy_poll *poll;	 /* the main thread's */
 	struct rwy_mem *mem;	 /* guest RAM, final; an fd in each region */
 	pthread_mutex_t *lock;	 /* the bus lock */

@@ -11,15 +11,16 @@
 #define NET_F_GUEST_USO6 55
 #define NET_F_HOST_USO	 56
 
-#define NET_FEATURES                                                              \
-	(RWY_BIT64(VIRTIO_NET_F_CSUM) | RWY_BIT64(VIRTIO_NET_F_GUEST_CSUM) |      \
-	 RWY_BIT64(VIRTIO_NET_F_MTU) | RWY_BIT64(VIRTIO_NET_F_GUEST_TSO4) |       \
-	 RWY_BIT64(VIRTIO_NET_F_GUEST_TSO6) | RWY_BIT64(VIRTIO_NET_F_GUEST_ECN) | \
-	 RWY_BIT64(VIRTIO_NET_F_GUEST_UFO) | RWY_BIT64(VIRTIO_NET_F_HOST_TSO4) |  \
-	 RWY_BIT64(VIRTIO_NET_F_HOST_TSO6) | RWY_BIT64(VIRTIO_NET_F_HOST_ECN) |   \
-	 RWY_BIT64(VIRTIO_NET_F_HOST_UFO) | RWY_BIT64(VIRTIO_NET_F_MRG_RXBUF) |   \
-	 RWY_BIT64(VIRTIO_NET_F_STATUS) | RWY_BIT64(VIRTIO_NET_F_MQ) |            \
-	 RWY_BIT64(NET_F_GUEST_USO4) | RWY_BIT64(NET_F_GUEST_USO6) | RWY_BIT64(NET_F_HOST_USO))
+#define NET_FEATURES                                                                              \
+	(RWY_BIT64(VIRTIO_NET_F_CSUM) | RWY_BIT64(VIRTIO_NET_F_GUEST_CSUM) |                      \
+	 RWY_BIT64(VIRTIO_NET_F_MTU) | RWY_BIT64(VIRTIO_NET_F_MAC) |                              \
+	 RWY_BIT64(VIRTIO_NET_F_GUEST_TSO4) | RWY_BIT64(VIRTIO_NET_F_GUEST_TSO6) |                \
+	 RWY_BIT64(VIRTIO_NET_F_GUEST_ECN) | RWY_BIT64(VIRTIO_NET_F_GUEST_UFO) |                  \
+	 RWY_BIT64(VIRTIO_NET_F_HOST_TSO4) | RWY_BIT64(VIRTIO_NET_F_HOST_TSO6) |                  \
+	 RWY_BIT64(VIRTIO_NET_F_HOST_ECN) | RWY_BIT64(VIRTIO_NET_F_HOST_UFO) |                    \
+	 RWY_BIT64(VIRTIO_NET_F_MRG_RXBUF) | RWY_BIT64(VIRTIO_NET_F_STATUS) |                     \
+	 RWY_BIT64(VIRTIO_NET_F_MQ) | RWY_BIT64(NET_F_GUEST_USO4) | RWY_BIT64(NET_F_GUEST_USO6) | \
+	 RWY_BIT64(NET_F_HOST_USO))
 #define NET_OWN                                                         \
 	(RWY_BIT64(VIRTIO_NET_F_MAC) | RWY_BIT64(VIRTIO_NET_F_STATUS) | \
 	 RWY_BIT64(VIRTIO_NET_F_CTRL_VQ) | RWY_BIT64(VIRTIO_NET_F_MQ))
@@ -41,13 +42,20 @@ static uint64_t net_features(const struct rwy_vdev_vu_facts *facts, uint64_t fea
 	return features;
 }
 
+/* Config space holds the back-end's value of what this feature bit is about. */
+static bool told(const struct rwy_vdev_vu_facts *facts, unsigned feature)
+{
+	return facts->has_config && (facts->features & RWY_BIT64(feature));
+}
+
 /* The link is down while the back-end is away, so that a bond can use another. */
 static void net_config(const struct rwy_vdev_vu_facts *facts, void *config)
 {
 	struct virtio_net_config *c = config;
 
-	memcpy(c->mac, facts->mac, sizeof(c->mac));
-	if (!facts->has_config || !(facts->features & RWY_BIT64(VIRTIO_NET_F_STATUS)))
+	if (facts->mac_given || !told(facts, VIRTIO_NET_F_MAC))
+		memcpy(c->mac, facts->mac, sizeof(c->mac));
+	if (!told(facts, VIRTIO_NET_F_STATUS))
 		c->status = VIRTIO_NET_S_LINK_UP;
 	if (!facts->connected)
 		c->status &= (uint16_t)~VIRTIO_NET_S_LINK_UP;

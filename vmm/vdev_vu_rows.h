@@ -14,6 +14,7 @@ struct rwy_vdev_vu_facts {
 	bool has_config;   /* it told its config space */
 	bool connected;
 	uint8_t mac[6];
+	bool mac_given; /* by the user; else it is for want of the back-end's */
 };
 
 struct rwy_vdev_vu_row {

@@ -170,8 +170,8 @@ static void net(void **state)
 	struct bed bed;
 
 	bed_open(&bed);
-	bed.be.features |= MRG | MQ | CTRL | PACKED | RWY_BIT64(VIRTIO_NET_F_GUEST_ANNOUNCE) |
-			   RWY_BIT64(VIRTIO_NET_F_MTU);
+	bed.be.features |= MRG | MQ | CTRL | PACKED | RWY_BIT64(VIRTIO_NET_F_MAC) |
+			   RWY_BIT64(VIRTIO_NET_F_GUEST_ANNOUNCE) | RWY_BIT64(VIRTIO_NET_F_MTU);
 	memset(bed.be.config, 0xff, sizeof(bed.be.config));
 	bed.be.config[10] = 0xdc; /* an MTU of 1500 */
 	bed.be.config[11] = 0x05;
@@ -180,14 +180,15 @@ static void net(void **state)
 	assert_int_equal(reg_in(&bed, VIRTIO_PCI_COMMON_NUMQ, 2), 2);
 	/* One pair: nothing to control. Not packed: not asked for. */
 	assert_int_equal(offered(&bed), V1 | MRG | NET_VMM | RWY_BIT64(VIRTIO_NET_F_MTU));
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < 6; i++) /* the user's, whatever the back-end says */
 		assert_int_equal(reg_in(&bed, 0x2000 + i, 1), mac[i]);
 	assert_int_equal(reg_in(&bed, 0x2006, 2), VIRTIO_NET_S_LINK_UP);
 	assert_int_equal(reg_in(&bed, 0x200a, 2), 1500);
 
 	drive(&bed, V1 | MRG | NET_VMM, 2);
 	wait_for(&bed, &bed.be.status, 15, 8);
-	assert_int_equal(bed.be.acked, V1 | MRG | RWY_BIT64(RWY_VU_F_PROTOCOL_FEATURES));
+	assert_int_equal(bed.be.acked, V1 | MRG | RWY_BIT64(VIRTIO_NET_F_MAC) |
+					       RWY_BIT64(RWY_VU_F_PROTOCOL_FEATURES));
 	assert_int_equal(bed.be.num[1], 64);
 	assert_int_equal(bed.be.base[1], 0);
 	assert_int_equal(bed.be.addr[1].desc, (uintptr_t)bed.shm.addr + ring_at(1));
@@ -290,11 +291,13 @@ static void multi_queue(bool packed)
 
 	bed_open(&bed);
 	bed.be.nr_queues = 2;
-	bed.be.features |= PACKED | MQ;
+	bed.be.features |= PACKED | MQ | RWY_BIT64(VIRTIO_NET_F_MAC);
+	memcpy(bed.be.config, "\002addre", 6);
 	plug(&bed, &(struct rwy_vdev_vu_config){.type = "net", .queues = 4, .packed = true});
 	assert_int_equal(reg_in(&bed, VIRTIO_PCI_COMMON_NUMQ, 2), 5);
 	assert_int_equal(reg_in(&bed, 0x2008, 2), 2); /* pairs: what the back-end has */
 	assert_int_equal(offered(&bed), features | PACKED);
+	assert_int_equal(reg_in(&bed, 0x2000, 4), 0x64646102); /* the back-end's address */
 	vqd.desc = bed.shm.addr + ctrl_at;
 	vqd.driver = bed.shm.addr + ctrl_at + 0x4000;
 	vqd.device = bed.shm.addr + ctrl_at + 0x8000;
