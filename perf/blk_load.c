@@ -362,6 +362,8 @@ static int open_front(struct load *load)
 		.socket_path = load->config->socket,
 		.features = RWY_BIT64(VIRTIO_F_VERSION_1) | RWY_BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
 			    RWY_BIT64(VIRTIO_RING_F_EVENT_IDX) |
+			    /* without it each write has to survive a power failure at once */
+			    RWY_BIT64(VIRTIO_BLK_F_FLUSH) |
 			    (load->config->packed ? RWY_BIT64(VIRTIO_F_RING_PACKED) : 0),
 		.nr_queues = 1,
 		.config_len = CONFIG_LEN,
