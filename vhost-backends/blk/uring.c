@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -101,7 +102,14 @@ static unsigned poll_ring(void *ctx, unsigned budget)
 	n = io_uring_sq_ready(&uring->ring);
 	if (n > 0)
 		submit(uring);
-	return n + reap(uring);
+	n += reap(uring);
+	/*
+	 * What can block is done by workers of the kernel that keep to our CPUs. On the last of
+	 * them a reactor that spins for their completions would hold them up by its time slice.
+	 */
+	if (n == 0)
+		sched_yield();
+	return n;
 }
 
 static bool arm_ring(void *ctx)
