@@ -105,6 +105,12 @@ static void measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum 
 	if (bench->missing[side][0] || c->failed[side][0] || bench->run.interrupted)
 		return;
 	err = bench->measure(bench, c, side, values);
+	/* most slices passed without any progress: nothing was measured, and no ratio exists */
+	if (err == 0 && !(values[0] > 0)) {
+		snprintf(c->failed[side], RWY_PAIR_TEXT,
+			 "it stood still for more than half of the time");
+		err = -ENODATA;
+	}
 	if (err < 0 && bench->run.interrupted) {
 		c->failed[side][0] = '\0';
 		return;
