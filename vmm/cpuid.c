@@ -32,11 +32,13 @@
 #define LEVEL_SMT  1
 #define LEVEL_CORE 2
 
+_Static_assert(offsetof(struct rwy_cpuid, entries) == sizeof(struct kvm_cpuid2), "KVM's layout");
+
 int rwy_cpuid_get(struct rwy_cpuid *cpuid, int kvm_fd)
 {
 	memset(cpuid, 0, sizeof(*cpuid));
-	cpuid->head.nent = RWY_CPUID_MAX;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid->head) < 0) {
+	cpuid->nent = RWY_CPUID_MAX;
+	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0) {
 		int err = -errno;
 
 		rwy_error("KVM does not say what CPU it offers: %s", strerror(-err));
@@ -47,7 +49,7 @@ int rwy_cpuid_get(struct rwy_cpuid *cpuid, int kvm_fd)
 
 struct kvm_cpuid_entry2 *rwy_cpuid_find(struct rwy_cpuid *cpuid, uint32_t leaf, uint32_t index)
 {
-	for (unsigned i = 0; i < cpuid->head.nent; i++)
+	for (unsigned i = 0; i < cpuid->nent; i++)
 		if (cpuid->entries[i].function == leaf && cpuid->entries[i].index == index)
 			return &cpuid->entries[i];
 	return NULL;
@@ -57,16 +59,16 @@ static void drop(struct rwy_cpuid *cpuid, uint32_t leaf)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < cpuid->head.nent; i++)
+	for (unsigned i = 0; i < cpuid->nent; i++)
 		if (cpuid->entries[i].function != leaf)
 			cpuid->entries[kept++] = cpuid->entries[i];
-	cpuid->head.nent = kept;
+	cpuid->nent = kept;
 }
 
 static void add(struct rwy_cpuid *cpuid, const struct kvm_cpuid_entry2 *entry)
 {
-	if (cpuid->head.nent < RWY_CPUID_MAX)
-		cpuid->entries[cpuid->head.nent++] = *entry;
+	if (cpuid->nent < RWY_CPUID_MAX)
+		cpuid->entries[cpuid->nent++] = *entry;
 }
 
 /* Bits that number n things. */
@@ -110,7 +112,7 @@ static void fit_caches(struct rwy_cpuid *cpuid, unsigned nr)
 {
 	const uint32_t ids = (1u << bits_for(nr)) - 1;
 
-	for (unsigned i = 0; i < cpuid->head.nent; i++) {
+	for (unsigned i = 0; i < cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 		bool intel = e->function == LEAF_CACHES;
 

@@ -12,9 +12,11 @@
 
 #define RWY_CPUID_MAX 256
 
+/* A struct kvm_cpuid2 with room. */
 struct rwy_cpuid {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[RWY_CPUID_MAX]; /* head.nent of them */
+	uint32_t nent;
+	uint32_t padding;
+	struct kvm_cpuid_entry2 entries[RWY_CPUID_MAX];
 };
 
 /* What KVM supports. -errno, logged. */

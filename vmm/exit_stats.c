@@ -63,21 +63,21 @@ static int64_t get(const json_t *object, const char *name)
 /* One counter; histograms (several items) are left out. */
 static int read_one(int fd, const struct kvm_stats_header *head, unsigned i, json_t *into)
 {
-	struct {
-		struct kvm_stats_desc desc;
-		char name[NAME_MAX_LEN];
+	union {
+		struct kvm_stats_desc desc; /* and its name behind it */
+		char bytes[sizeof(struct kvm_stats_desc) + NAME_MAX_LEN];
 	} d = {0};
 	size_t len = sizeof(d.desc) + head->name_size;
 	uint64_t value;
 
 	if (rwy_fd_read_full(fd, &d, len, (off_t)(head->desc_offset + i * len)))
 		return -EIO;
-	d.name[NAME_MAX_LEN - 1] = '\0';
+	d.bytes[sizeof(d.bytes) - 1] = '\0';
 	if (d.desc.size != 1)
 		return 0;
 	if (rwy_fd_read_full(fd, &value, sizeof(value), (off_t)head->data_offset + d.desc.offset))
 		return -EIO;
-	put(into, d.name, value);
+	put(into, d.bytes + sizeof(d.desc), value);
 	return 0;
 }
 

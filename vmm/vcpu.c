@@ -158,7 +158,7 @@ static int create(struct rwy_vcpu *vcpu)
 	vcpu->run_size = (size_t)size;
 	/* Before any MSR is touched: which ones exist follows from it. */
 	rwy_cpuid_fit(&cpuid, vcpu->id, config->nr_vcpus, config->tsc_deadline);
-	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid.head) < 0)
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid) < 0)
 		return -errno;
 	return rwy_vcpu_save_fresh(vcpu);
 }

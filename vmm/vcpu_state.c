@@ -35,15 +35,18 @@
 
 #define RFLAGS_RESERVED 0x2
 
+/* A struct kvm_msrs with room. */
 struct msrs {
-	struct kvm_msrs head;
+	uint32_t nmsrs;
+	uint32_t padding;
 	struct kvm_msr_entry entries[MSRS_MAX];
 };
+_Static_assert(offsetof(struct msrs, entries) == sizeof(struct kvm_msrs), "KVM's layout");
 
 struct rwy_vcpu_state {
 	struct kvm_sregs sregs;
 	struct kvm_lapic_state lapic;
-	struct kvm_xsave xsave;
+	uint32_t xsave[1024]; /* a struct kvm_xsave */
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debugregs;
 	struct kvm_vcpu_events events;
@@ -54,7 +57,7 @@ static int read_all(struct rwy_vcpu *vcpu, struct rwy_vcpu_state *s)
 {
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s->sregs) < 0 ||
 	    ioctl(vcpu->fd, KVM_GET_LAPIC, &s->lapic) < 0 ||
-	    ioctl(vcpu->fd, KVM_GET_XSAVE, &s->xsave) < 0 ||
+	    ioctl(vcpu->fd, KVM_GET_XSAVE, s->xsave) < 0 ||
 	    ioctl(vcpu->fd, KVM_GET_XCRS, &s->xcrs) < 0 ||
 	    ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &s->debugregs) < 0 ||
 	    ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &s->events) < 0)
@@ -62,46 +65,58 @@ static int read_all(struct rwy_vcpu *vcpu, struct rwy_vcpu_state *s)
 	return 0;
 }
 
-/* KVM stops at the first MSR that it cannot read: leave that one out and go on behind it. */
+/* What KVM_GET_MSRS and KVM_SET_MSRS do: they stop at the first MSR that they cannot handle. Leave
+ * that one out and go on behind it. */
+static int each_msr(const struct rwy_vcpu *vcpu, unsigned long request, struct msrs *msrs)
+{
+	struct msrs part;
+	unsigned done = 0, kept = 0;
+
+	while (done < msrs->nmsrs) {
+		part.nmsrs = msrs->nmsrs - done;
+		memcpy(part.entries, msrs->entries + done, part.nmsrs * sizeof(part.entries[0]));
+		int n = ioctl(vcpu->fd, request, &part);
+		if (n < 0)
+			return -errno;
+		memcpy(msrs->entries + kept, part.entries, (unsigned)n * sizeof(part.entries[0]));
+		kept += (unsigned)n;
+		done += (unsigned)n;
+		if (done < msrs->nmsrs) {
+			rwy_debug("vCPU %u: MSR 0x%x left out", vcpu->id,
+				  msrs->entries[done].index);
+			done++;
+		}
+	}
+	msrs->nmsrs = kept;
+	return 0;
+}
+
 static int read_msrs(struct rwy_vcpu *vcpu, struct msrs *msrs)
 {
+	/* A struct kvm_msr_list with room. */
 	struct {
-		struct kvm_msr_list head;
+		uint32_t nmsrs;
 		uint32_t indices[MSRS_MAX];
-	} list = {.head.nmsrs = MSRS_MAX};
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one;
-	unsigned nr = 0;
+	} list = {.nmsrs = MSRS_MAX};
 
 	if (ioctl(vcpu->config->kvm_fd, KVM_GET_MSR_INDEX_LIST, &list) < 0)
 		return -errno;
-	for (unsigned i = 0; i < list.head.nmsrs; i++) {
-		uint32_t index = list.indices[i];
-
-		if (index >= MSR_HYPERV && index < MSR_HYPERV_END)
-			continue;
-		memset(&one, 0, sizeof(one));
-		one.head.nmsrs = 1;
-		one.entry.index = index;
-		if (ioctl(vcpu->fd, KVM_GET_MSRS, &one) == 1)
-			msrs->entries[nr++] = one.entry;
-	}
-	msrs->head.nmsrs = nr;
-	return 0;
+	for (unsigned i = 0; i < list.nmsrs; i++)
+		if (list.indices[i] < MSR_HYPERV || list.indices[i] >= MSR_HYPERV_END)
+			msrs->entries[msrs->nmsrs++].index = list.indices[i];
+	return each_msr(vcpu, KVM_GET_MSRS, msrs);
 }
 
 static void set_msr(struct msrs *msrs, uint32_t index, uint64_t data)
 {
 	unsigned i = 0;
 
-	while (i < msrs->head.nmsrs && msrs->entries[i].index != index)
+	while (i < msrs->nmsrs && msrs->entries[i].index != index)
 		i++;
 	if (i == MSRS_MAX)
 		return;
-	if (i == msrs->head.nmsrs)
-		msrs->head.nmsrs++;
+	if (i == msrs->nmsrs)
+		msrs->nmsrs++;
 	msrs->entries[i] = (struct kvm_msr_entry){.index = index, .data = data};
 }
 
@@ -125,27 +140,6 @@ int rwy_vcpu_save_fresh(struct rwy_vcpu *vcpu)
 	/* Zero on all vCPUs is what KVM takes as "in step". */
 	set_msr(&s->msrs, MSR_TSC, 0);
 	set_msr(&s->msrs, MSR_TSC_DEADLINE, 0);
-	return 0;
-}
-
-static int write_msrs(struct rwy_vcpu *vcpu, const struct msrs *msrs)
-{
-	struct msrs left;
-	unsigned at = 0;
-
-	while (at < msrs->head.nmsrs) {
-		left.head.nmsrs = msrs->head.nmsrs - at;
-		memcpy(left.entries, msrs->entries + at, left.head.nmsrs * sizeof(left.entries[0]));
-		int n = ioctl(vcpu->fd, KVM_SET_MSRS, &left);
-		if (n < 0)
-			return -errno;
-		at += (unsigned)n;
-		if (at < msrs->head.nmsrs) {
-			rwy_debug("vCPU %u: MSR 0x%x is read-only", vcpu->id,
-				  msrs->entries[at].index);
-			at++;
-		}
-	}
 	return 0;
 }
 
@@ -195,6 +189,7 @@ int rwy_vcpu_reset(struct rwy_vcpu *vcpu, const struct rwy_boot_entry *entry)
 {
 	const struct rwy_vcpu_state *s = vcpu->fresh;
 	struct kvm_sregs sregs = s->sregs;
+	struct msrs msrs = s->msrs;
 	struct kvm_regs regs = {.rflags = RFLAGS_RESERVED};
 	struct kvm_mp_state mp = {.mp_state = vcpu->id == 0 ? KVM_MP_STATE_RUNNABLE
 							    : KVM_MP_STATE_UNINITIALIZED};
@@ -207,11 +202,11 @@ int rwy_vcpu_reset(struct rwy_vcpu *vcpu, const struct rwy_boot_entry *entry)
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 ||
 	    ioctl(vcpu->fd, KVM_SET_LAPIC, &s->lapic) < 0)
 		goto failed;
-	err = write_msrs(vcpu, &s->msrs);
+	err = each_msr(vcpu, KVM_SET_MSRS, &msrs);
 	if (err)
 		return err;
 	if (ioctl(vcpu->fd, KVM_SET_XCRS, &s->xcrs) < 0 ||
-	    ioctl(vcpu->fd, KVM_SET_XSAVE, &s->xsave) < 0 ||
+	    ioctl(vcpu->fd, KVM_SET_XSAVE, s->xsave) < 0 ||
 	    ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &s->debugregs) < 0 ||
 	    ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &s->events) < 0 ||
 	    ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0 || ioctl(vcpu->fd, KVM_SET_MP_STATE, &mp) < 0)

@@ -7,7 +7,7 @@
 static void put(struct rwy_cpuid *c, uint32_t leaf, uint32_t index, uint32_t a, uint32_t b,
 		uint32_t cx, uint32_t d)
 {
-	c->entries[c->head.nent++] = (struct kvm_cpuid_entry2){
+	c->entries[c->nent++] = (struct kvm_cpuid_entry2){
 		.function = leaf, .index = index, .eax = a, .ebx = b, .ecx = cx, .edx = d};
 }
 

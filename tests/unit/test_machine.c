@@ -328,8 +328,12 @@ static void no_backend_program(void **state)
 	struct fixture *f = *state;
 	char line[256] = "";
 
+	char *path = strdup(getenv("PATH"));
+
 	setenv("PATH", "/nowhere", 1);
 	start(f, "p", "--disk", "file=/proc/self/exe", NULL);
+	setenv("PATH", path, 1);
+	free(path);
 	assert_int_equal(status_of(f), 2);
 	assert_true(read(f->err, line, sizeof(line) - 1) > 0);
 	assert_non_null(strstr(line, "ringway-blk is neither next to ringway-vmm nor in PATH"));
