@@ -17,6 +17,9 @@
 /* What a pipe or terminal that polls as writable takes without blocking. */
 #define CHUNK 512
 
+/* At the end, for a reader that lags behind. */
+#define LINGER_MS 1000
+
 #define ESCAPE 0x01 /* Ctrl-A */
 
 void rwy_console_attention(void *ctx)
@@ -26,11 +29,12 @@ void rwy_console_attention(void *ctx)
 	rwy_fd_signal(console->attention_fd);
 }
 
-static bool writable(const struct rwy_console *console)
+static bool writable(const struct rwy_console *console, int timeout_ms)
 {
 	struct pollfd pfd = {.fd = console->config.out_fd, .events = POLLOUT};
 
-	return console->output_is_file || (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT));
+	return console->output_is_file ||
+	       (poll(&pfd, 1, timeout_ms) == 1 && (pfd.revents & (POLLOUT | POLLERR)));
 }
 
 static void drop_output(struct rwy_console *console, int err)
@@ -40,12 +44,12 @@ static void drop_output(struct rwy_console *console, int err)
 }
 
 /* True when something is left that the host does not take now. */
-static bool write_out(struct rwy_console *console)
+static bool write_out(struct rwy_console *console, int timeout_ms)
 {
 	uint8_t chunk[CHUNK];
 
 	for (;;) {
-		if (console->config.out_fd >= 0 && !writable(console))
+		if (console->config.out_fd >= 0 && !writable(console, timeout_ms))
 			return true;
 		pthread_mutex_lock(console->config.lock);
 		unsigned len = rwy_uart_drain(console->config.uart, chunk, sizeof(chunk));
@@ -78,7 +82,7 @@ static void on_flush(void *ctx)
 {
 	struct rwy_console *console = ctx;
 
-	watch_output(console, write_out(console));
+	watch_output(console, write_out(console, 0));
 }
 
 static void on_output(void *ctx, uint32_t events)
@@ -210,7 +214,7 @@ void rwy_console_close(struct rwy_console *console)
 	if (console->attention_fd < 0)
 		return;
 	rwy_poll_timer_cancel(console->config.poll, &console->flush);
-	write_out(console);
+	write_out(console, LINGER_MS);
 	watch_input(console, false);
 	watch_output(console, false);
 	rwy_poll_unwatch(console->config.poll, &console->attention);

@@ -81,12 +81,12 @@ static int read_one(int fd, const struct kvm_stats_header *head, unsigned i, jso
 	return 0;
 }
 
-/* KVM's counters of a VM or a vCPU; an empty object where the kernel has none. */
-static json_t *read_kvm(int kvm_object)
+/* KVM's counters of a VM or a vCPU, by their statistics descriptor; an empty object where the
+ * kernel has none. */
+static json_t *read_kvm(int fd)
 {
 	json_t *all = json_object();
 	struct kvm_stats_header head;
-	int fd = ioctl(kvm_object, KVM_GET_STATS_FD, NULL);
 
 	if (fd < 0)
 		return all;
@@ -95,7 +95,6 @@ static json_t *read_kvm(int kvm_object)
 		for (unsigned i = 0; i < head.num_desc; i++)
 			if (read_one(fd, &head, i, all))
 				break;
-	rwy_fd_close(&fd);
 	return all;
 }
 
@@ -137,7 +136,7 @@ static void put_vcpus(json_t *root, const struct rwy_vm *vm)
 	for (unsigned r = 0; r < RWY_ARRAY_SIZE(reasons); r++)
 		put(exits, reasons[r].name, 0);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		json_t *one = read_kvm(vm->vcpus[i].fd);
+		json_t *one = read_kvm(vm->vcpus[i].stats_fd);
 
 		total += (uint64_t)get(one, "exits");
 		injected += (uint64_t)get(one, "irq_injections");
@@ -240,7 +239,9 @@ int rwy_exit_stats_write(const struct rwy_exit_stats *stats, struct rwy_vm *vm)
 	put_vcpus(root, vm);
 	put_devices(root, vm);
 	put_backends(root, stats);
-	json_object_set_new(root, "vm", read_kvm(vm->fd));
+	int fd = ioctl(vm->fd, KVM_GET_STATS_FD, NULL);
+	json_object_set_new(root, "vm", read_kvm(fd));
+	rwy_fd_close(&fd);
 	err = save(root, stats->path);
 	json_decref(root);
 	if (err)

@@ -190,11 +190,12 @@ static void on_requests(void *ctx, uint32_t events)
 	what = __atomic_exchange_n(&machine->requests, 0, __ATOMIC_ACQUIRE);
 	if (what & WANT_STOP)
 		end(machine, 1);
-	else if (what & WANT_POWER_OFF)
+	if (what & WANT_POWER_OFF)
 		end(machine, 0);
-	else if (what & WANT_RESET)
+	/* In this order: a wish that is as old as the reset under way is not another one. */
+	if (what & WANT_RESET)
 		begin_reset(machine);
-	else if (what & DEVICES_QUIET)
+	if (what & DEVICES_QUIET)
 		finish_reset(machine);
 }
 

@@ -156,6 +156,7 @@ static int create(struct rwy_vcpu *vcpu)
 		return -errno;
 	}
 	vcpu->run_size = (size_t)size;
+	vcpu->stats_fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
 	/* Before any MSR is touched: which ones exist follows from it. */
 	rwy_cpuid_fit(&cpuid, vcpu->id, config->nr_vcpus, config->tsc_deadline);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid) < 0)
@@ -204,6 +205,7 @@ int rwy_vcpu_start(struct rwy_vcpu *vcpu, const struct rwy_vcpu_config *config,
 	vcpu->id = id;
 	vcpu->pin = pin;
 	vcpu->fd = -1;
+	vcpu->stats_fd = -1;
 	sigaction(KICK, &action, NULL);
 	/* The thread inherits this: signals are for the main thread. */
 	sigfillset(&all);
@@ -294,6 +296,7 @@ void rwy_vcpu_close(struct rwy_vcpu *vcpu)
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->run_size);
 	vcpu->run = NULL;
+	rwy_fd_close(&vcpu->stats_fd);
 	rwy_fd_close(&vcpu->fd);
 	free(vcpu->fresh);
 	vcpu->fresh = NULL;

@@ -52,6 +52,9 @@ struct rwy_vcpu {
 	unsigned id;
 	int pin; /* host CPU, -1: any */
 	int fd;	 /* owned; -1 until its thread has created it */
+	/* KVM's binary statistics; -1: this kernel has none. Owned, open until rwy_vcpu_close.
+	 * Opened at creation, because a vCPU answers no ioctl while it runs. */
+	int stats_fd;
 	int err; /* why its thread ended early */
 	struct kvm_run *run;
 	size_t run_size;
@@ -76,8 +79,7 @@ RWY_MUST_CHECK int rwy_vcpu_wait_created(struct rwy_vcpu *vcpus, unsigned nr);
 /* Opens and closes the gate. Main thread, bus lock not held. */
 void rwy_vcpu_run_all(struct rwy_vcpu *vcpus, unsigned nr);
 void rwy_vcpu_pause_all(struct rwy_vcpu *vcpus, unsigned nr);
-/* Ends the threads and frees the vCPUs. Their descriptors stay open for a last look at their
- * statistics, until rwy_vcpu_close. */
+/* Ends the threads. The vCPUs stay, for a last look at their statistics, until rwy_vcpu_close. */
 void rwy_vcpu_stop_all(struct rwy_vcpu *vcpus, unsigned nr);
 void rwy_vcpu_close(struct rwy_vcpu *vcpu);
 

@@ -268,7 +268,9 @@ static void snapshot_while_running(void **state)
 	struct stat st;
 	struct timespec pause = {.tv_nsec = 10000000};
 
-	start(f, "b", "--exit-stats", in_dir(f, file, sizeof(file), "", "stats"), NULL);
+	/* The second vCPU waits for its wake-up call inside KVM, and answers nobody. */
+	start(f, "b", "--cpus", "2", "--exit-stats", in_dir(f, file, sizeof(file), "", "stats"),
+	      NULL);
 	says(f, "tiny: hello\n");
 	kill(f->pid, SIGUSR1);
 	for (unsigned i = 0; i < 500 && stat(file, &st) < 0; i++)
