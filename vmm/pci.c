@@ -72,6 +72,7 @@ static void bar_read(void *ctx, uint64_t off, void *buf, unsigned len)
 {
 	struct rwy_pci_bar *bar = ctx;
 
+	bar->reads++;
 	bar->dev->ops->bar_read(bar->dev, (unsigned)(bar - bar->dev->bars), off, buf, len);
 }
 
@@ -79,6 +80,7 @@ static void bar_write(void *ctx, uint64_t off, const void *buf, unsigned len)
 {
 	struct rwy_pci_bar *bar = ctx;
 
+	bar->writes++;
 	bar->dev->ops->bar_write(bar->dev, (unsigned)(bar - bar->dev->bars), off, buf, len);
 }
 
@@ -117,6 +119,8 @@ static void map_bar(struct rwy_pci_dev *dev, unsigned i, uint64_t addr)
 		.write = bar_write,
 		.ctx = bar,
 		.name = dev->name,
+		.reads = bar->reads,
+		.writes = bar->writes,
 	};
 	int rc = rwy_bus_add(dev->pci->mmio, &range);
 

@@ -54,6 +54,8 @@ struct rwy_pci_bar {
 	uint64_t addr; /* guest-physical, while mapped */
 	uint32_t size; /* power of two, at least 4096; 0: no such BAR */
 	bool mapped;
+	uint64_t reads; /* as bus.h counts them, over all places the BAR has been at */
+	uint64_t writes;
 };
 
 /* Embedded by the device. */

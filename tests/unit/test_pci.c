@@ -180,6 +180,10 @@ static void decoding(void **state)
 	assert_int_equal(rig_in(&rig.mmio, bar, 4), UINT32_MAX);
 	assert_int_equal(rig_in(&rig.mmio, 0xd0000010, 1), 0x10);
 	assert_int_equal(toy.mapped[0], toy.unmapped[0] + 1);
+	for (unsigned i = 0; i < rig.mmio.nr; i++) { /* and its accesses are still counted */
+		if (rig.mmio.ranges[i].base == 0xd0000000)
+			assert_int_equal(rig.mmio.ranges[i].reads, 2);
+	}
 
 	/* Outside of the bridge's window, among them on top of ECAM and the IOAPIC: not decoded. */
 	for (unsigned i = 0; i < 5; i++) {
