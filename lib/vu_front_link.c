@@ -61,7 +61,7 @@ static void be_ready(void *ctx, uint32_t events)
 {
 	struct rwy_vu_front *front = ctx;
 	struct rwy_vu_msg msg;
-	const char *why = "it closed the channel";
+	const char *why = "what it sends is no message";
 	int rc = 0;
 
 	for (unsigned i = 0; i < BE_BURST; i++) {
@@ -83,8 +83,8 @@ static void be_ready(void *ctx, uint32_t events)
 		}
 	}
 	if (rc < 0) {
-		rwy_warn("%s: back-end's request channel closed: %s", front->name,
-			 rc == -ENODATA ? "it hung up" : why);
+		if (rc != -ENODATA) /* mostly a process that ends; its socket will say so */
+			rwy_warn("%s: back-end's request channel closed: %s", front->name, why);
 		close_be(front);
 	}
 	rwy_vu_front_proceed(front);
