@@ -323,7 +323,8 @@ int peer_recv(struct peer *peer, unsigned pair, struct virtio_net_hdr_mrg_rxbuf 
 			return -EPROTO;
 		if (i == 0) {
 			memcpy(hdr, at, HDR_LEN);
-			pieces = hdr->num_buffers;
+			if (!peer->config.foreign || has(peer, VIRTIO_NET_F_MRG_RXBUF))
+				pieces = hdr->num_buffers;
 		}
 		if (pieces == 0 || (pieces > 1 && !has(peer, VIRTIO_NET_F_MRG_RXBUF)) ||
 		    (i + 1 < pieces && len != q->slot_len) || done + len - skip > size)

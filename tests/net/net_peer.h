@@ -33,6 +33,7 @@ struct peer_config {
 	uint64_t features; /* wanted; the ring format and everything else follows from them */
 	unsigned nr_pairs;
 	uint32_t rx_len; /* bytes of each receive buffer, header included */
+	bool foreign;	 /* not ours: may leave num_buffers alone where there is but one */
 };
 
 struct peer_queue {
