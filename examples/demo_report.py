@@ -109,9 +109,9 @@ def disks():
             store = load(f"blk-{guest}-end.json")[DISK[guest, disk]]
             for what, one, other in (("reads", reads, store["reads"]),
                                      ("bytes read", read_sectors * 512, store["read_bytes"]),
-                                     ("writes", writes, store["writes"]),
+                                     ("writes", writes, store["writes"] + store["zeroes"]),
                                      ("bytes written", write_sectors * 512,
-                                      store["written_bytes"]),
+                                      store["written_bytes"] + store["zeroed_bytes"]),
                                      ("flushes", flushes, store["flushes"])):
                 agree(f"guest {guest} {disk} and ringway-blk: {what}", one, other)
             requests += reads + writes + flushes

@@ -22,11 +22,11 @@
 #define PAGE_EXP     3
 #define PAGE_SECTORS (1u << PAGE_EXP)
 
-static const char *const count_names[] = {"reads",	  "writes",	   "flushes",
-					  "discards",	  "zeroes",	   "ids",
-					  "read_bytes",	  "written_bytes", "read_errors",
-					  "write_errors", "other_errors",  "refused",
-					  "unsupported"};
+static const char *const count_names[] = {
+	"reads",       "writes",       "flushes",	"discards",	   "zeroes",
+	"ids",	       "read_bytes",   "written_bytes", "discarded_bytes", "zeroed_bytes",
+	"read_errors", "write_errors", "other_errors",	"refused",	   "unsupported",
+};
 
 static_assert(RWY_ARRAY_SIZE(count_names) == sizeof(struct rwy_blk_counts) / sizeof(uint64_t),
 	      "one name a counter");

@@ -25,6 +25,8 @@ struct rwy_blk_counts {
 	uint64_t ids;
 	uint64_t read_bytes;
 	uint64_t written_bytes;
+	uint64_t discarded_bytes;
+	uint64_t zeroed_bytes;
 	uint64_t read_errors;
 	uint64_t write_errors;
 	uint64_t other_errors;

@@ -16,6 +16,15 @@ static const struct iovec *in_iov(const struct rwy_blk_req *req)
 	return req->chain.iov + req->chain.nr_out;
 }
 
+static uint64_t bytes_in_ranges(const struct rwy_blk_req *req)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < req->nr_ranges; i++)
+		sum += (uint64_t)le32toh(req->ranges[i].num_sectors) * RWY_STORE_SECTOR;
+	return sum;
+}
+
 static void count(struct rwy_blk_req *req, int err)
 {
 	struct rwy_blk_counts *counts = req->queue->blk->counts;
@@ -47,9 +56,11 @@ static void count(struct rwy_blk_req *req, int err)
 		break;
 	case VIRTIO_BLK_T_DISCARD:
 		rwy_stats_add(&counts->discards, 1);
+		rwy_stats_add(&counts->discarded_bytes, bytes_in_ranges(req));
 		break;
 	case VIRTIO_BLK_T_WRITE_ZEROES:
 		rwy_stats_add(&counts->zeroes, 1);
+		rwy_stats_add(&counts->zeroed_bytes, bytes_in_ranges(req));
 		break;
 	default:
 		rwy_stats_add(&counts->ids, 1);
