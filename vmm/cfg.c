@@ -242,7 +242,9 @@ static const struct rwy_opt opts[] = {
 	 set_cpus},
 	{"memory", "SIZE[,hugepages=2M|1G|off][,node=N]",
 	 "Guest memory, 512M by default. hugepages: from the host's pool of that size, which\n"
-	 "must have enough. node: strictly from that NUMA node.",
+	 "must have enough. off, the default: ordinary pages, which become huge where the host\n"
+	 "has advise in /sys/kernel/mm/transparent_hugepage/shmem_enabled. node: strictly from\n"
+	 "that NUMA node.",
 	 set_memory},
 	{"net", "socket=PATH|tap=INTERFACE[,mac=M][,queues=N][,packed]",
 	 "A network device, served over vhost-user at the socket, or by a ringway-net that is\n"

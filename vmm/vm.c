@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #define RWY_STEM "vm"
 
@@ -56,6 +57,9 @@ int rwy_vm_open(struct rwy_vm *vm, const struct rwy_vm_config *config)
 	err = rwy_shm_open(&vm->ram, "guest RAM", config->memory, &opts);
 	if (err)
 		return err;
+	/* Where the host lets shared memory have huge pages on request, fewer faults. */
+	if (vm->ram.page_size == 4096)
+		madvise(vm->ram.addr, vm->ram.size, MADV_HUGEPAGE);
 	rwy_mem_init(&vm->mem);
 	err = add_ram(vm);
 	if (err) {
