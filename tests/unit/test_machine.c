@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * ringway-vmm as a process, with the guest of tiny.S: its whole life in milliseconds, wherever
- * /dev/kvm can run a few instructions. Usage: test_machine RINGWAY-VMM TINY-KERNEL
+ * /dev/kvm can run a few instructions. Usage: test_machine RINGWAY-VMM TINY-KERNEL RINGWAY-BLK
  */
 #include "tests/unit/unit.h"
 #include "lib/base.h"
@@ -26,6 +26,7 @@
 struct paths {
 	const char *vmm;
 	const char *kernel;
+	const char *blk;
 };
 
 struct fixture {
@@ -342,6 +343,38 @@ static void no_backend_program(void **state)
 	assert_ptr_equal(strchr(line, '\n') + 1, line + strlen(line));
 }
 
+/* A back-end that the machine starts for itself: there before the guest runs, there throughout its
+ * reboot, gone with the machine. */
+static void disk_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	char file[96], disk[96], path[512], cmd[160];
+	char *saved = strdup(getenv("PATH"));
+
+	snprintf(path, sizeof(path), "%.*s:%.200s",
+		 (int)(strrchr(f->paths.blk, '/') - f->paths.blk), f->paths.blk, saved);
+	setenv("PATH", path, 1);
+	setenv("TMPDIR", f->dir, 1);
+	int fd = open(in_dir(f, disk, sizeof(disk), "", "serial"), O_RDWR | O_CREAT, 0600);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	in_dir(f, disk, sizeof(disk), "file=", "serial");
+	start(f, "r", "--disk", disk, "--exit-stats", in_dir(f, file, sizeof(file), "", "stats"),
+	      NULL);
+	says(f, "tiny: again\n");
+	assert_int_equal(status_of(f), 0);
+	json_t *root = stats(f);
+	json_t *backends = json_object_get(root, "backends");
+	assert_non_null(json_object_get(backends, "disk0"));
+	assert_int_equal(number(backends, "disk0", "reconnects"), 0);
+	json_decref(root);
+	snprintf(cmd, sizeof(cmd), "pgrep -f 'fil[e]=%s/' >/dev/null", f->dir);
+	assert_int_not_equal(system(cmd), 0);
+	setenv("PATH", saved, 1);
+	unsetenv("TMPDIR");
+	free(saved);
+}
+
 static void many_cpus(void **state)
 {
 	struct fixture *f = *state;
@@ -377,12 +410,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(output_to_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(waits_for_a_backend, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_backend_program, setup, teardown),
+		cmocka_unit_test_setup_teardown(disk_of_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_cpus, setup, teardown),
 	};
 
-	if (argc != 3)
+	if (argc != 4)
 		return 2;
-	*paths() = (struct paths){argv[1], argv[2]};
+	*paths() = (struct paths){argv[1], argv[2], argv[3]};
 	signal(SIGPIPE, SIG_IGN);
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
 		printf("1..0 # SKIP machine: /dev/kvm is missing or not ours to open\n");
