@@ -237,35 +237,22 @@ void rwy_vq_call(struct rwy_vq *vq, bool wanted)
 	rwy_stats_add(wanted ? &vq->stats->calls : &vq->stats->calls_saved, 1);
 }
 
-int rwy_vq_table_open(struct rwy_vq *vq, struct rwy_vq_table *table, uint64_t gpa, uint32_t len,
-		      uint16_t flags)
+void rwy_vq_window_move(struct rwy_vq *vq, uint64_t gpa)
 {
-	uint64_t end;
+	const struct rwy_mem_region *r = rwy_mem_find(vq->mem, (rwy_gpa){gpa});
 
-	if (!vq->indirect)
-		return RWY_VQ_INDIRECT_OFF;
-	if (flags & VRING_DESC_F_NEXT)
-		return RWY_VQ_INDIRECT_FLAGS;
-	if (len == 0 || len % sizeof(struct vring_desc) ||
-	    len / sizeof(struct vring_desc) > RWY_VQ_IOV_MAX)
-		return RWY_VQ_INDIRECT_LEN;
-	if (RWY_ADD_OVERFLOW(gpa, len, &end))
-		return RWY_VQ_ADDRESS;
-	table->base = rwy_mem_at_hint(vq->mem, &vq->hint, (rwy_gpa){gpa}, len);
-	table->gpa = gpa;
-	table->nr = len / sizeof(struct vring_desc);
-	return RWY_VQ_OK;
+	if (r)
+		vq->hint = r;
 }
 
-int rwy_vq_table_fetch_slow(const struct rwy_vq *vq, const struct rwy_vq_table *table, unsigned i,
-			    union rwy_vq_desc *desc)
+bool rwy_vq_table_copy(const struct rwy_mem *mem, uint64_t gpa, void *entry)
 {
-	struct iovec iov[sizeof(*desc)];
-	rwy_gpa at = {table->gpa + i * sizeof(*desc)};
-	int pieces = rwy_mem_iov(vq->mem, at, sizeof(*desc), iov, RWY_ARRAY_SIZE(iov));
+	struct iovec iov[sizeof(union rwy_vq_desc)];
+	const int pieces = rwy_mem_iov(mem, (rwy_gpa){gpa}, sizeof(union rwy_vq_desc), iov,
+				       RWY_ARRAY_SIZE(iov));
 
 	if (pieces < 0)
-		return RWY_VQ_ADDRESS;
-	rwy_iov_read(iov, (unsigned)pieces, 0, desc, sizeof(*desc));
-	return RWY_VQ_OK;
+		return false;
+	rwy_iov_read(iov, (unsigned)pieces, 0, entry, sizeof(union rwy_vq_desc));
+	return true;
 }

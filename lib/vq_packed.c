@@ -32,13 +32,15 @@ RWY_INLINE uint16_t used_bits(bool wrap)
 	return wrap ? F_OWNER : 0;
 }
 
-RWY_INLINE void step(const struct rwy_vq *vq, uint16_t *idx, bool *wrap, uint16_t slots)
+RWY_INLINE void step(const struct rwy_vq *vq, uint16_t *idx, bool *wrap, unsigned slots)
 {
-	unsigned next = *idx + (unsigned)slots;
-	const bool over = next >= vq->size;
+	unsigned next = *idx + slots;
 
-	*idx = (uint16_t)(over ? next - vq->size : next);
-	*wrap ^= over;
+	if (RWY_UNLIKELY(next >= vq->size)) {
+		next -= vq->size;
+		*wrap = !*wrap;
+	}
+	*idx = (uint16_t)next;
 }
 
 /* Slots from one position to a later one, at most a lap. A valid base makes sure it is later. */
@@ -48,9 +50,20 @@ RWY_INLINE unsigned distance(const struct rwy_vq *vq, uint16_t from, bool from_w
 	return (unsigned)to + (from_wrap != to_wrap ? vq->size : 0u) - from;
 }
 
+/*
+ * A used half of 0 under an avail wrap of 1 either comes from a front-end that knows the avail half
+ * only, or tells that a whole lap is in flight. Then the first slot is still as the driver left it.
+ */
+static bool base_is_half(const struct rwy_vq *vq, uint32_t base)
+{
+	return base >> 16 == 0 && base & WRAP_BIT &&
+	       (base != WRAP_BIT ||
+		(RWY_READ_ONCE(&vq->pdesc[0].flags) & F_OWNER) != avail_bits(false));
+}
+
 int rwy_vq_packed_begin(struct rwy_vq *vq, uint32_t base)
 {
-	if (base >> 16 == 0 && base & WRAP_BIT)
+	if (base_is_half(vq, base))
 		base |= base << 16;
 	vq->avail_idx = base & (WRAP_BIT - 1);
 	vq->avail_wrap = base & WRAP_BIT;
@@ -73,15 +86,15 @@ static uint32_t packed_base(const struct rwy_vq *vq)
 }
 
 /* A packed table has no links: each entry is a buffer, only WRITE means anything (2.8.7). */
-static int packed_walk_table(struct rwy_vq_walk *w, const struct vring_packed_desc *head)
+RWY_INLINE int packed_walk_table(struct rwy_vq_walk *w, const struct vring_packed_desc *head)
 {
 	struct rwy_vq_table table;
 	union rwy_vq_desc desc;
-	int why = rwy_vq_table_open(w->vq, &table, head->addr, head->len, head->flags);
+	int why = rwy_vq_table_open(w, &table, head->addr, head->len, head->flags);
 
 	for (unsigned i = 0; !why && i < table.nr; i++) {
-		why = rwy_vq_table_fetch(w->vq, &table, i, &desc);
-		if (!why)
+		why = rwy_vq_table_fetch(w, &table, i, &desc);
+		if (RWY_LIKELY(!why))
 			why = rwy_vq_walk_add(w, desc.packed.addr, desc.packed.len,
 					      desc.packed.flags);
 	}
@@ -92,8 +105,8 @@ static int packed_walk_table(struct rwy_vq_walk *w, const struct vring_packed_de
  * Follows a chain whose first descriptor is in *desc; leaves the last one there, whose id is the
  * chain's. `left` slots may be the driver's doing; the rest of the ring is in flight.
  */
-static int packed_walk(struct rwy_vq_walk *w, struct vring_packed_desc *desc, uint16_t at,
-		       bool wrap, unsigned left, unsigned *nr_desc)
+RWY_INLINE int packed_walk(struct rwy_vq_walk *w, struct vring_packed_desc *desc, uint16_t at,
+			   bool wrap, unsigned left, unsigned *nr_desc)
 {
 	for (*nr_desc = 1;; ++*nr_desc) {
 		int why = desc->flags & VRING_DESC_F_INDIRECT
@@ -105,7 +118,7 @@ static int packed_walk(struct rwy_vq_walk *w, struct vring_packed_desc *desc, ui
 		if (*nr_desc == w->vq->size)
 			return RWY_VQ_CHAIN_LONG;
 		step(w->vq, &at, &wrap, 1);
-		/* Ordered by the acquire of the first descriptor's flags, stored last (2.8.14). */
+		/* Ordered by the acquire of the first descriptor's flags, stored last (2.8.21). */
 		*desc = rwy_vq_desc_load(&w->vq->pdesc[at]).packed;
 		if (*nr_desc == left || (desc->flags & F_OWNER) != avail_bits(wrap))
 			return RWY_VQ_NEXT_RANGE;
@@ -115,68 +128,111 @@ static int packed_walk(struct rwy_vq_walk *w, struct vring_packed_desc *desc, ui
 	}
 }
 
-/* Any chain that is not one buffer in one region. Pieces taken, or 0: the burst ends here. */
-static __attribute__((noinline)) unsigned packed_pop_walk(struct rwy_vq *vq,
-							  struct vring_packed_desc desc,
-							  unsigned left, struct rwy_chain *chain,
-							  struct iovec *iov, unsigned room,
-							  unsigned taken)
-{
-	struct rwy_vq_walk w = {.vq = vq, .iov = iov, .room = RWY_MIN(room, RWY_VQ_IOV_MAX)};
-	unsigned nr_desc;
-	int why = packed_walk(&w, &desc, vq->avail_idx, vq->avail_wrap, left, &nr_desc);
-
-	if (RWY_UNLIKELY(why)) {
-		rwy_vq_refuse(vq, why, taken);
-		return 0;
-	}
-	rwy_vq_chain_walked(chain, &w, desc.id, nr_desc);
-	return w.nr;
-}
-
 /* Slots of the ring that are not in flight: only those can hold something new. */
 RWY_INLINE unsigned packed_left(const struct rwy_vq *vq)
 {
 	return vq->size - distance(vq, vq->used_idx, vq->used_wrap, vq->avail_idx, vq->avail_wrap);
 }
 
+/*
+ * Takes chains of one buffer in the region of the last one, up to the end of the ring. What is
+ * different ends the run: nothing of it has been used, so packed_pop_walks may fetch it anew.
+ */
+static RWY_VQ_NOINLINE unsigned packed_pop_run(struct rwy_vq *vq, struct rwy_chain *chains,
+					       unsigned n, struct iovec *iov)
+{
+	const struct rwy_vq_window window = rwy_vq_window(vq);
+	const struct vring_packed_desc *const ring = &vq->pdesc[vq->avail_idx];
+	uint8_t *const inflight = vq->inflight;
+	const unsigned size = vq->size, want = avail_bits(vq->avail_wrap);
+	unsigned i;
+
+	n = RWY_MIN(n, size - vq->avail_idx);
+	for (i = 0; i < n; i++) {
+		/* Pairs with the driver's barrier before it stores the flags (2.8.21). */
+		const uint16_t flags = RWY_LOAD_ACQUIRE(&ring[i].flags);
+
+		if ((flags & (F_OWNER | RWY_VQ_F_MORE)) != want)
+			break;
+		const union rwy_vq_desc desc = rwy_vq_desc_load(&ring[i]);
+		const uint64_t gpa = desc.packed.addr;
+		const uint32_t len = desc.packed.len;
+		const unsigned id = desc.packed.id;
+		if (RWY_UNLIKELY(id >= size || inflight[id] ||
+				 !rwy_vq_window_has(&window, gpa, len)))
+			break;
+		uint8_t *at = window.hva + (gpa - window.gpa);
+		rwy_vq_prefetch(at);
+		rwy_vq_chain_one(&chains[i], &iov[i], at, len, flags, (uint16_t)id);
+		inflight[id] = 1;
+	}
+	step(vq, &vq->avail_idx, &vq->avail_wrap, i);
+	return i;
+}
+
+/* Takes one chain of any kind, and then those that are not simple. 0: the burst ends here. */
+static RWY_VQ_NOINLINE unsigned packed_pop_walks(struct rwy_vq *vq, unsigned left,
+						 struct rwy_chain *chains, unsigned n,
+						 struct iovec *iov, unsigned room, unsigned taken)
+{
+	struct rwy_vq_walk w = {.vq = vq, .window = rwy_vq_window(vq)};
+	unsigned i, nr_desc;
+
+	for (i = 0; i < n && left > 0; i++) {
+		const struct vring_packed_desc *at = &vq->pdesc[vq->avail_idx];
+		/* Pairs with the driver's barrier before it stores the flags (2.8.21). */
+		const uint16_t flags = RWY_LOAD_ACQUIRE(&at->flags);
+
+		if ((flags & F_OWNER) != avail_bits(vq->avail_wrap) ||
+		    (i > 0 && !(flags & RWY_VQ_F_MORE)))
+			break;
+		struct vring_packed_desc desc = rwy_vq_desc_load(at).packed;
+		desc.flags = flags;
+		rwy_vq_walk_begin(&w, iov, room);
+		int why = packed_walk(&w, &desc, vq->avail_idx, vq->avail_wrap, left, &nr_desc);
+		if (RWY_UNLIKELY(!why && desc.id >= vq->size))
+			why = RWY_VQ_HEAD_RANGE;
+		if (RWY_UNLIKELY(!why && vq->inflight[desc.id]))
+			why = RWY_VQ_DUPLICATE;
+		if (RWY_LIKELY(!why))
+			why = rwy_vq_walk_end(&w, &chains[i], desc.id, nr_desc);
+		if (RWY_UNLIKELY(why)) {
+			rwy_vq_refuse(vq, why, taken + i);
+			break;
+		}
+		rwy_vq_prefetch(iov->iov_base);
+		vq->inflight[desc.id] = 1;
+		step(vq, &vq->avail_idx, &vq->avail_wrap, nr_desc);
+		left -= nr_desc;
+		iov += w.nr;
+		room -= w.nr;
+	}
+	return i;
+}
+
 static unsigned packed_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsigned n,
 			   struct iovec *iov, unsigned nr_iov)
 {
-	unsigned left = packed_left(vq);
-	unsigned pieces = 0, i;
+	const struct iovec *const end = iov + nr_iov;
+	unsigned done = 0, more;
 
-	for (i = 0; i < n && left > 0; i++) {
-		struct vring_packed_desc *at = &vq->pdesc[vq->avail_idx];
-		/* Pairs with the driver's barrier before it stores the flags (2.8.14). */
-		uint16_t flags = RWY_LOAD_ACQUIRE(&at->flags);
-
-		if ((flags & F_OWNER) != avail_bits(vq->avail_wrap))
+	n = RWY_MIN(n, packed_left(vq));
+	while (done < n) {
+		more = packed_pop_run(vq, chains + done, RWY_MIN(n - done, (unsigned)(end - iov)),
+				      iov);
+		done += more;
+		iov += more;
+		if (done == n)
 			break;
-		union rwy_vq_desc desc = rwy_vq_desc_load(at);
-		desc.packed.flags = flags;
-		unsigned took =
-			rwy_vq_pop_one(vq, &chains[i], iov + pieces, nr_iov - pieces,
-				       desc.packed.addr, desc.packed.len, flags, desc.packed.id);
-		if (!took) {
-			took = packed_pop_walk(vq, desc.packed, left, &chains[i], iov + pieces,
-					       nr_iov - pieces, i);
-			if (RWY_UNLIKELY(!took))
-				break;
-		}
-		const uint16_t id = chains[i].id;
-		if (RWY_UNLIKELY(id >= vq->size || vq->inflight[id])) {
-			rwy_vq_break(vq, id >= vq->size ? RWY_VQ_HEAD_RANGE : RWY_VQ_DUPLICATE);
+		more = packed_pop_walks(vq, packed_left(vq), chains + done, n - done, iov,
+					(unsigned)(end - iov), done);
+		if (more == 0)
 			break;
-		}
-		vq->inflight[id] = 1;
-		rwy_vq_prefetch(&chains[i]);
-		pieces += took;
-		left -= chains[i].nr_desc;
-		step(vq, &vq->avail_idx, &vq->avail_wrap, chains[i].nr_desc);
+		done += more;
+		iov = rwy_vq_chain_end(&chains[done - 1]);
 	}
-	rwy_vq_count_pop(vq, i);
-	return i;
+	rwy_vq_count_pop(vq, done);
+	return done;
 }
 
 static void packed_unpop(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
@@ -192,35 +248,75 @@ static void packed_unpop(struct rwy_vq *vq, const struct rwy_chain *chains, unsi
 	rwy_vq_count_unpop(vq, n);
 }
 
-/* Writes one used descriptor; the first since the last publish keeps its flags back. */
+RWY_INLINE uint16_t used_flags(bool wrap, uint32_t len)
+{
+	return (uint16_t)(used_bits(wrap) | (len ? VRING_DESC_F_WRITE : 0));
+}
+
+/* Whether the next used descriptor is the first since the last publish. */
+RWY_INLINE bool packed_nothing_pushed(const struct rwy_vq *vq)
+{
+	return vq->used_idx == vq->used_pub && vq->used_wrap == vq->used_pub_wrap;
+}
+
+/* The first used descriptor keeps its flags back, which hides all after it. */
+RWY_INLINE void packed_put_head(struct rwy_vq *vq, uint16_t at, bool wrap, uint16_t id,
+				uint32_t len)
+{
+	vq->pdesc[at].id = id;
+	vq->pdesc[at].len = len;
+	vq->head_flags = used_flags(wrap, len);
+}
+
 RWY_INLINE void packed_put(struct rwy_vq *vq, uint16_t at, bool wrap, uint16_t id, uint32_t len)
 {
-	struct vring_packed_desc *desc = &vq->pdesc[at];
-	uint16_t flags = (uint16_t)(used_bits(wrap) | (len ? VRING_DESC_F_WRITE : 0));
+	const uint64_t word = len | (uint64_t)id << 32 | (uint64_t)used_flags(wrap, len) << 48;
 
-	desc->id = id;
-	desc->len = len;
-	if (at == vq->used_pub && wrap == vq->used_pub_wrap)
-		vq->head_flags = flags;
-	else
-		desc->flags = flags;
+	static_assert(offsetof(struct vring_packed_desc, len) == 8 &&
+			      offsetof(struct vring_packed_desc, id) == 12 &&
+			      offsetof(struct vring_packed_desc, flags) == 14,
+		      "written as one word");
+	((uint64_t *)&vq->pdesc[at])[1] = word;
+}
+
+/* head: the one chain is the first since the last publish. */
+RWY_INLINE void packed_push_some(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n,
+				 const bool head)
+{
+	uint8_t *const inflight = vq->inflight;
+	uint16_t idx = vq->used_idx;
+	bool wrap = vq->used_wrap;
+
+	for (unsigned i = 0; i < n; i++) {
+		assert(chains[i].written <= chains[i].in_len);
+		if (head)
+			packed_put_head(vq, idx, wrap, chains[i].id, chains[i].written);
+		else
+			packed_put(vq, idx, wrap, chains[i].id, chains[i].written);
+		inflight[chains[i].id] = 0;
+		step(vq, &idx, &wrap, chains[i].nr_desc);
+	}
+	vq->used_idx = idx;
+	vq->used_wrap = wrap;
+	rwy_stats_add(&vq->stats->pushes, n);
 }
 
 static void packed_push(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		assert(chains[i].written <= chains[i].in_len);
-		packed_put(vq, vq->used_idx, vq->used_wrap, chains[i].id, chains[i].written);
-		vq->inflight[chains[i].id] = 0;
-		step(vq, &vq->used_idx, &vq->used_wrap, chains[i].nr_desc);
-	}
-	rwy_stats_add(&vq->stats->pushes, n);
+	const unsigned head = n > 0 && packed_nothing_pushed(vq);
+
+	if (head)
+		packed_push_some(vq, chains, 1, true);
+	packed_push_some(vq, chains + head, n - head, false);
 }
 
 /* 2.8.8: one used descriptor, in the first slot of the run, tells of all chains up to run_id. */
 RWY_INLINE void packed_close_run(struct rwy_vq *vq)
 {
-	packed_put(vq, vq->run_idx, vq->run_wrap, vq->run_id, vq->run_len);
+	if (vq->run_idx == vq->used_pub && vq->run_wrap == vq->used_pub_wrap)
+		packed_put_head(vq, vq->run_idx, vq->run_wrap, vq->run_id, vq->run_len);
+	else
+		packed_put(vq, vq->run_idx, vq->run_wrap, vq->run_id, vq->run_len);
 	vq->run = false;
 }
 

@@ -39,93 +39,132 @@ RWY_INLINE unsigned split_look(struct rwy_vq *vq)
 }
 
 /* Follows a chain from its first descriptor, which the caller has loaded. 0 or why not. */
-static int split_walk(struct rwy_vq_walk *w, union rwy_vq_desc desc)
+RWY_INLINE int split_walk(struct rwy_vq_walk *w, union rwy_vq_desc desc)
 {
 	struct rwy_vq_table table = {.base = (uint8_t *)w->vq->desc, .nr = w->vq->size};
 	bool indirect = false;
-	unsigned left = table.nr;
 	unsigned at;
 	int why;
 
 	for (;;) {
 		if (desc.split.flags & VRING_DESC_F_INDIRECT) {
 			/* 2.7.5.3.2: may end a direct chain, but not stand inside a table */
-			if (indirect)
+			if (RWY_UNLIKELY(indirect))
 				return RWY_VQ_INDIRECT_FLAGS;
-			why = rwy_vq_table_open(w->vq, &table, desc.split.addr, desc.split.len,
+			why = rwy_vq_table_open(w, &table, desc.split.addr, desc.split.len,
 						desc.split.flags);
-			if (why)
+			if (RWY_UNLIKELY(why))
 				return why;
 			indirect = true;
-			left = table.nr;
 			at = 0;
 		} else {
-			if (left-- == 0)
-				return RWY_VQ_CHAIN_LONG;
 			why = rwy_vq_walk_add(w, desc.split.addr, desc.split.len, desc.split.flags);
 			if (why || !(desc.split.flags & VRING_DESC_F_NEXT))
 				return why;
 			at = desc.split.next;
-			if (at >= table.nr)
+			if (RWY_UNLIKELY(at >= table.nr))
 				return RWY_VQ_NEXT_RANGE;
 		}
-		why = rwy_vq_table_fetch(w->vq, &table, at, &desc);
-		if (why)
+		why = rwy_vq_table_fetch(w, &table, at, &desc);
+		if (RWY_UNLIKELY(why))
 			return why;
 	}
 }
 
-/* Any chain that is not one buffer in one region. Pieces taken, or 0: the burst ends here. */
-static __attribute__((noinline)) unsigned split_pop_walk(struct rwy_vq *vq, uint16_t head,
-							 union rwy_vq_desc desc,
-							 struct rwy_chain *chain, struct iovec *iov,
-							 unsigned room, unsigned taken)
+/*
+ * Takes chains of one buffer in the region of the last one, for as long as they come. What is
+ * different ends the run: nothing of it has been used, so split_pop_walks may fetch it anew.
+ */
+static RWY_VQ_NOINLINE unsigned split_pop_run(struct rwy_vq *vq, struct rwy_chain *chains,
+					      unsigned n, struct iovec *iov)
 {
-	struct rwy_vq_walk w = {.vq = vq, .iov = iov, .room = RWY_MIN(room, RWY_VQ_IOV_MAX)};
-	int why = split_walk(&w, desc);
+	const struct rwy_vq_window window = rwy_vq_window(vq);
+	const uint16_t *const ring = vq->avail->ring;
+	const struct vring_desc *const table = vq->desc;
+	uint8_t *const inflight = vq->inflight;
+	const unsigned mask = vq->size - 1u, idx = vq->avail_idx;
+	unsigned i;
 
-	if (RWY_UNLIKELY(why)) {
-		rwy_vq_refuse(vq, why, taken);
-		return 0;
+	for (i = 0; i < n; i++) {
+		const unsigned head = RWY_READ_ONCE(&ring[(idx + i) & mask]);
+
+		if (RWY_UNLIKELY(head > mask))
+			break;
+		const union rwy_vq_desc desc = rwy_vq_desc_load(&table[head]);
+		const uint64_t gpa = desc.split.addr;
+		const uint32_t len = desc.split.len;
+		if (RWY_UNLIKELY(desc.split.flags & RWY_VQ_F_MORE || inflight[head] ||
+				 !rwy_vq_window_has(&window, gpa, len)))
+			break;
+		uint8_t *at = window.hva + (gpa - window.gpa);
+		rwy_vq_prefetch(at);
+		rwy_vq_chain_one(&chains[i], &iov[i], at, len, desc.split.flags, (uint16_t)head);
+		inflight[head] = 1;
 	}
-	rwy_vq_chain_walked(chain, &w, head, 1);
-	return w.nr;
+	vq->avail_idx = (uint16_t)(idx + i);
+	return i;
+}
+
+/* Takes one chain of any kind, and then those that are not simple. 0: the burst ends here. */
+static RWY_VQ_NOINLINE unsigned split_pop_walks(struct rwy_vq *vq, struct rwy_chain *chains,
+						unsigned n, struct iovec *iov, unsigned room,
+						unsigned taken)
+{
+	struct rwy_vq_walk w = {.vq = vq, .window = rwy_vq_window(vq)};
+	const unsigned mask = vq->size - 1u, idx = vq->avail_idx;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		const unsigned head = RWY_READ_ONCE(&vq->avail->ring[(idx + i) & mask]);
+		const union rwy_vq_desc desc = rwy_vq_desc_load(&vq->desc[head & mask]);
+		int why = head > mask ? RWY_VQ_HEAD_RANGE : RWY_VQ_DUPLICATE;
+
+		if (i > 0 && !(desc.split.flags & RWY_VQ_F_MORE))
+			break;
+		rwy_vq_walk_begin(&w, iov, room);
+		if (RWY_LIKELY(head <= mask && !vq->inflight[head]))
+			why = split_walk(&w, desc);
+		if (RWY_LIKELY(!why))
+			why = rwy_vq_walk_end(&w, &chains[i], (uint16_t)head, 1);
+		if (RWY_UNLIKELY(why)) {
+			rwy_vq_refuse(vq, why, taken + i);
+			break;
+		}
+		rwy_vq_prefetch(iov->iov_base);
+		vq->inflight[head] = 1;
+		iov += w.nr;
+		room -= w.nr;
+	}
+	vq->avail_idx = (uint16_t)(idx + i);
+	return i;
 }
 
 static unsigned split_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsigned n,
 			  struct iovec *iov, unsigned nr_iov)
 {
-	const uint16_t idx = vq->avail_idx, mask = (uint16_t)(vq->size - 1);
-	unsigned ready = (uint16_t)(vq->avail_seen - idx);
-	unsigned pieces = 0, i;
+	const struct iovec *const end = iov + nr_iov;
+	unsigned ready = (uint16_t)(vq->avail_seen - vq->avail_idx);
+	unsigned done = 0, more;
 
 	if (ready < n)
 		ready = split_look(vq);
 	n = RWY_MIN(n, ready);
-	for (i = 0; i < n; i++) {
-		uint16_t head = RWY_READ_ONCE(&vq->avail->ring[(idx + i) & mask]);
-
-		if (RWY_UNLIKELY(head > mask || vq->inflight[head])) {
-			rwy_vq_break(vq, head > mask ? RWY_VQ_HEAD_RANGE : RWY_VQ_DUPLICATE);
+	while (done < n) {
+		more = split_pop_run(vq, chains + done, RWY_MIN(n - done, (unsigned)(end - iov)),
+				     iov);
+		done += more;
+		iov += more;
+		if (done == n)
 			break;
-		}
-		union rwy_vq_desc desc = rwy_vq_desc_load(&vq->desc[head]);
-		unsigned took =
-			rwy_vq_pop_one(vq, &chains[i], iov + pieces, nr_iov - pieces,
-				       desc.split.addr, desc.split.len, desc.split.flags, head);
-		if (!took) {
-			took = split_pop_walk(vq, head, desc, &chains[i], iov + pieces,
-					      nr_iov - pieces, i);
-			if (RWY_UNLIKELY(!took))
-				break;
-		}
-		vq->inflight[head] = 1;
-		rwy_vq_prefetch(&chains[i]);
-		pieces += took;
+		more = split_pop_walks(vq, chains + done, n - done, iov, (unsigned)(end - iov),
+				       done);
+		if (more == 0)
+			break;
+		done += more;
+		iov = rwy_vq_chain_end(&chains[done - 1]);
 	}
-	vq->avail_idx = (uint16_t)(idx + i);
-	rwy_vq_count_pop(vq, i);
-	return i;
+	rwy_vq_count_pop(vq, done);
+	return done;
 }
 
 static void split_unpop(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)

@@ -8,12 +8,9 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv); /* NULL: not there yet */
 } commands[] = {
-	{"net", rwy_perf_net_main},
-	{"blk", rwy_perf_blk_main},
-	{"ring", NULL},
-	{"vmm", NULL},
-	{"metrics", rwy_perf_metrics_main},
-	{"report", NULL},
+	{"net", rwy_perf_net_main},	    {"blk", rwy_perf_blk_main},
+	{"ring", rwy_perf_ring_main},	    {"vmm", NULL},
+	{"metrics", rwy_perf_metrics_main}, {"report", NULL},
 };
 
 int main(int argc, char **argv)
@@ -24,7 +21,7 @@ int main(int argc, char **argv)
 		.summary = "Side-by-side measurements; each command has its own --help.\n"
 			   "  net      packets guest to guest: ringway-net and DPDK testpmd\n"
 			   "  blk      requests to a disk: ringway-blk and qemu-storage-daemon\n"
-			   "  ring     cycles per descriptor of each ring path (not there yet)\n"
+			   "  ring     cycles per chain of each ring path\n"
 			   "  vmm      boot time: ringway-vmm and QEMU (not there yet)\n"
 			   "  metrics  the counters of a running back-end\n"
 			   "  report   a report of earlier results (not there yet)",
