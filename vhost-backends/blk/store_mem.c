@@ -3,7 +3,7 @@
 #include "vhost-backends/blk/store.h"
 
 #include "lib/iov.h"
-#include "lib/shm.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +11,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define RWY_STEM "store_mem"
+
+#define PAGE	  4096u
+#define HUGE_PAGE (2u << 20)
+
 struct store_mem {
 	struct rwy_store base;
-	struct rwy_shm shm;
+	uint8_t *bytes;
+	uint64_t len; /* of the mapping */
 };
 
 static struct store_mem *mem_of(struct rwy_store *store)
@@ -24,21 +30,21 @@ static struct store_mem *mem_of(struct rwy_store *store)
 /* Gives whole pages back to the system; what is left of the range at its ends is zeroed. */
 static void punch(struct store_mem *mem, uint64_t off, uint64_t len)
 {
-	uint64_t first = RWY_ALIGN_UP(off, mem->shm.page_size);
-	uint64_t last = RWY_ALIGN_DOWN(off + len, mem->shm.page_size);
+	uint64_t first = RWY_ALIGN_UP(off, (uint64_t)PAGE);
+	uint64_t last = RWY_ALIGN_DOWN(off + len, (uint64_t)PAGE);
 
-	if (first >= last || madvise(mem->shm.addr + first, last - first, MADV_REMOVE) < 0) {
-		memset(mem->shm.addr + off, 0, len);
+	if (first >= last || madvise(mem->bytes + first, last - first, MADV_DONTNEED) < 0) {
+		memset(mem->bytes + off, 0, len);
 		return;
 	}
-	memset(mem->shm.addr + off, 0, first - off);
-	memset(mem->shm.addr + last, 0, off + len - last);
+	memset(mem->bytes + off, 0, first - off);
+	memset(mem->bytes + last, 0, off + len - last);
 }
 
 static int mem_start(struct rwy_store *store, struct rwy_store_req *req)
 {
 	struct store_mem *mem = mem_of(store);
-	uint8_t *at = mem->shm.addr + req->off;
+	uint8_t *at = mem->bytes + req->off;
 	size_t moved = req->len;
 
 	switch (req->op) {
@@ -67,7 +73,7 @@ static void mem_close(struct rwy_store *store)
 {
 	struct store_mem *mem = mem_of(store);
 
-	rwy_shm_close(&mem->shm);
+	munmap(mem->bytes, mem->len);
 	free(mem);
 }
 
@@ -75,17 +81,23 @@ static const struct rwy_store_ops mem_ops = {.start = mem_start, .close = mem_cl
 
 int rwy_store_mem_open(struct rwy_store **store, const char *name, uint64_t size, bool read_only)
 {
-	const struct rwy_shm_opts opts = {.node = -1};
 	struct store_mem *mem = calloc(1, sizeof(*mem));
-	int err;
 
 	if (!mem)
 		return -ENOMEM;
-	err = rwy_shm_open(&mem->shm, name, RWY_ALIGN_UP(size, 4096), &opts);
-	if (err < 0) {
+	mem->len = RWY_ALIGN_UP(size, (uint64_t)HUGE_PAGE);
+	mem->bytes = mmap(NULL, mem->len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem->bytes == MAP_FAILED) {
+		int err = -errno;
+
+		rwy_error("%s: cannot have %llu MiB of memory: %s", name,
+			  (unsigned long long)(size >> 20), strerror(-err));
 		free(mem);
 		return err;
 	}
+	/* random blocks would miss the TLB each time; the kernel may say no */
+	(void)madvise(mem->bytes, mem->len, MADV_HUGEPAGE);
 	mem->base.ops = &mem_ops;
 	mem->base.size = RWY_ALIGN_DOWN(size, RWY_STORE_SECTOR);
 	mem->base.in_order = true;
