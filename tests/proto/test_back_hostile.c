@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Live back-ends against hostile front-ends: each case says something a front-end must not say, may
+ * be refused or thrown out for it, and then a well-behaved front-end is served as ever. At the end
+ * the process has as many descriptors and mappings as at the start.
+ *
+ * Usage: test_back_hostile net|blk PROGRAM
+ */
+#include "tests/proto/peer.h"
+#include "tests/unit/unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROUNDS	  10000
+#define WARM_UP	  1000
+#define RSS_PAGES 256 /* growth that a heap may show between two looks: 1 MiB */
+
+/* cmocka hands tests no arguments, so these stay here. */
+static struct {
+	const char *kind;
+	const char *program;
+	char dir[32];
+	char path[64];
+	pid_t pid;
+} live;
+
+static int start_program(void **state)
+{
+	char option[128];
+
+	strcpy(live.dir, "/tmp/ringway-proto.XXXXXX");
+	if (!mkdtemp(live.dir))
+		return -1;
+	snprintf(live.path, sizeof(live.path), "%s/socket", live.dir);
+	if (strcmp(live.kind, "net") == 0)
+		snprintf(option, sizeof(option), "--port=vhost-user,socket=%s", live.path);
+	else
+		snprintf(option, sizeof(option), "--disk=socket=%s,mem=16M", live.path);
+	live.pid = fork();
+	if (live.pid == 0) {
+		execl(live.program, live.program, "--log-level", "error", option, (char *)NULL);
+		_exit(127);
+	}
+	return live.pid > 0 ? 0 : -1;
+}
+
+static int stop_program(void **state)
+{
+	int status = -1;
+
+	kill(live.pid, SIGTERM);
+	waitpid(live.pid, &status, 0);
+	unlink(live.path);
+	rmdir(live.dir);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+static int dial(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", live.path);
+	for (unsigned i = 0; i < 2000; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		assert_true(fd >= 0);
+		if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+			return fd;
+		close(fd);
+		usleep(5000);
+	}
+	fail_msg("nobody listens at %s", live.path);
+	return -1;
+}
+
+/* A well-behaved front-end: one chain on the ring that takes requests comes back. */
+static void expect_service(void)
+{
+	const bool net = strcmp(live.kind, "net") == 0;
+	struct peer p;
+
+	peer_open(&p, NULL, dial());
+	peer_negotiate(&p, 0);
+	assert_int_equal(peer_set_mem(&p), 0);
+	for (unsigned q = 0; q <= net; q++) {
+		peer_ring_open(&p, q, 16);
+		assert_int_equal(peer_ring_start(&p, q, peer_ring_fresh_base(&p)), 0);
+	}
+	/* a frame to nobody, or the first sector: a header of zeroes either way */
+	assert_true(net ? peer_is_served(&p, 1, 72, 0) : peer_is_served(&p, 0, 16, 513));
+	peer_close(&p);
+}
+
+/* What came of it does not matter here, only that an answer is one and no connection hangs. */
+static void expect_refusal(struct peer *p, int64_t answer)
+{
+	assert_int_not_equal(answer, 0);
+	peer_close(p);
+	expect_service();
+}
+
+static void open_negotiated(struct peer *p)
+{
+	peer_open(p, NULL, dial());
+	peer_negotiate(p, 0);
+}
+
+/* Sends and hangs up; whatever comes back is left unread. */
+static void say(uint32_t request, uint32_t flags, uint32_t claimed, uint32_t sent, unsigned nr_fds)
+{
+	static const uint8_t zeroes[4096];
+	const struct rwy_vu_hdr hdr = {.request = request, .flags = flags, .size = claimed};
+	struct iovec iov[2] = {{(void *)&hdr, sizeof(hdr)}, {(void *)zeroes, sent}};
+	char control[CMSG_SPACE(sizeof(int) * RWY_VU_MAX_FDS * 2)] = {0};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = sent ? 2 : 1};
+	int fds[RWY_VU_MAX_FDS * 2];
+	struct peer p;
+
+	open_negotiated(&p);
+	for (unsigned i = 0; i < nr_fds; i++)
+		fds[i] = p.mem_fd;
+	if (nr_fds) {
+		msg.msg_control = control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nr_fds);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * nr_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * nr_fds);
+	}
+	assert_true(sendmsg(p.chan.fd, &msg, MSG_NOSIGNAL) > 0 || errno == EPIPE);
+	peer_close(&p);
+}
+
+static void any_request_of_any_size(void **state)
+{
+	static const uint32_t sizes[] = {0, 1, 7, 8, 9, 12, 39, 40, 41, 264, 265, 2056, 2057, 4096};
+
+	for (uint32_t request = 0; request <= RWY_VU_NR_REQS + 2; request++) {
+		for (unsigned i = 0; i < RWY_ARRAY_SIZE(sizes); i++)
+			say(request, RWY_VU_FLAG_VERSION, sizes[i], sizes[i], 0);
+		expect_service();
+	}
+}
+
+static void any_number_of_descriptors(void **state)
+{
+	for (uint32_t request = 0; request <= RWY_VU_NR_REQS; request++) {
+		for (unsigned n = 1; n <= RWY_VU_MAX_FDS + 2; n++)
+			say(request, RWY_VU_FLAG_VERSION, 8, 8, n);
+		expect_service();
+	}
+}
+
+static void header_that_cannot_be(void **state)
+{
+	static const uint32_t flags[] = {0, 2, 3, 5, 0xd, 0x11, 0x80000001, UINT32_MAX};
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(flags); i++) {
+		say(RWY_VU_GET_FEATURES, flags[i], 0, 0, 0);
+		say(RWY_VU_SET_VRING_NUM, flags[i], 8, 8, 0);
+		expect_service();
+	}
+	say(RWY_VU_SET_FEATURES, 1, UINT32_MAX, 8, 0);
+	say(UINT32_MAX, 9, 0, 0, 0);
+	expect_service();
+}
+
+static void payload_that_never_comes(void **state)
+{
+	for (uint32_t sent = 0; sent < 40; sent += 3)
+		say(RWY_VU_SET_VRING_ADDR, 1, 40, sent, 0);
+	expect_service();
+}
+
+static void message_byte_by_byte(void **state)
+{
+	const struct rwy_vu_hdr hdr = {.request = RWY_VU_GET_FEATURES, .flags = 1};
+	struct rwy_vu_msg msg;
+	struct peer p;
+
+	peer_open(&p, NULL, dial());
+	for (unsigned i = 0; i < sizeof(hdr); i++) {
+		assert_int_equal(send(p.chan.fd, (const char *)&hdr + i, 1, MSG_NOSIGNAL), 1);
+		usleep(500);
+	}
+	assert_int_equal(peer_recv(&p, &msg), 1);
+	assert_int_equal(msg.hdr.request, RWY_VU_GET_FEATURES);
+	peer_close(&p);
+}
+
+/* CVE-2020-10723: an index that only fits after it was cut to 16 or 8 bits. */
+static void ring_index_outside(void **state)
+{
+	static const uint32_t indices[] = {64, 255, 256, 0x10000, 0x10001, 0x80000000, UINT32_MAX};
+	static const uint32_t requests[] = {RWY_VU_SET_VRING_NUM, RWY_VU_SET_VRING_BASE,
+					    RWY_VU_SET_VRING_ENABLE};
+	struct rwy_vu_msg reply;
+	struct peer p;
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(indices); i++) {
+		const struct rwy_vu_vring_addr addr = {.index = indices[i]};
+		const struct rwy_vu_vring_state base = {.index = indices[i]};
+
+		for (unsigned r = 0; r < RWY_ARRAY_SIZE(requests); r++) {
+			open_negotiated(&p);
+			expect_refusal(&p, peer_ack_state(&p, requests[r], indices[i], 1));
+		}
+		open_negotiated(&p);
+		expect_refusal(&p,
+			       peer_ack(&p, RWY_VU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0));
+		open_negotiated(&p);
+		assert_false(peer_ask(&p, RWY_VU_GET_VRING_BASE, &base, sizeof(base), &reply));
+		peer_close(&p);
+		for (uint32_t r = RWY_VU_SET_VRING_KICK; r <= RWY_VU_SET_VRING_ERR; r++) {
+			open_negotiated(&p);
+			/* 256 alone is index 0 without a descriptor, which is fine */
+			if (indices[i] != 256)
+				expect_refusal(&p, peer_ack_u64(&p, r, indices[i], -1));
+			else
+				peer_close(&p);
+		}
+	}
+}
+
+static void ring_size_that_cannot_be(void **state)
+{
+	static const uint32_t sizes[] = {0, 3, 100, 32769, 65536, 65537, UINT32_MAX};
+	struct peer p;
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(sizes); i++) {
+		open_negotiated(&p);
+		expect_refusal(&p, peer_ack_state(&p, RWY_VU_SET_VRING_NUM, 0, sizes[i]));
+	}
+}
+
+static void ring_changed_while_it_runs(void **state)
+{
+	struct peer p;
+
+	open_negotiated(&p);
+	assert_int_equal(peer_set_mem(&p), 0);
+	peer_ring_open(&p, 0, 16);
+	assert_int_equal(peer_ring_start(&p, 0, 0), 0);
+	peer_kick(&p, 0);
+	usleep(20000);
+	assert_int_not_equal(peer_ack_state(&p, RWY_VU_SET_VRING_NUM, 0, 32), 0);
+	assert_int_not_equal(peer_ack_state(&p, RWY_VU_SET_VRING_BASE, 0, 7), 0);
+	peer_close(&p);
+	expect_service();
+}
+
+static int64_t set_region(struct peer *p, const struct rwy_vu_region *r, bool single)
+{
+	const struct rwy_vu_mem_table table = {.nregions = 1, .regions = {*r}};
+	const struct rwy_vu_mem_reg reg = {.region = *r};
+
+	return single ? peer_ack(p, RWY_VU_ADD_MEM_REG, &reg, sizeof(reg), &p->mem_fd, 1)
+		      : peer_ack(p, RWY_VU_SET_MEM_TABLE, &table, 40, &p->mem_fd, 1);
+}
+
+static void memory_that_cannot_be(void **state)
+{
+	const struct rwy_vu_region good = peer_region();
+	struct rwy_vu_region bad[] = {good, good, good, good, good, good, good};
+	struct peer p;
+
+	bad[0].size = 0;
+	bad[1].gpa = UINT64_MAX - 4095;
+	bad[2].uva = UINT64_MAX - 4095;
+	bad[3].size += 4096; /* the file is too short: a SIGBUS in waiting */
+	bad[4].mmap_offset = UINT64_MAX - 4095;
+	bad[5].mmap_offset = PEER_MEM_SIZE;
+	bad[6].size = UINT64_MAX;
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(bad) * 2; i++) {
+		open_negotiated(&p);
+		expect_refusal(&p, set_region(&p, &bad[i / 2], i % 2));
+	}
+}
+
+static void memory_that_overlaps(void **state)
+{
+	struct rwy_vu_region again = peer_region();
+	struct peer p;
+
+	for (unsigned i = 0; i < 3; i++) {
+		open_negotiated(&p);
+		assert_int_equal(peer_set_mem(&p), 0);
+		again = peer_region();
+		again.gpa += i == 0 ? 0x1000 : UINT64_C(1) << 32;
+		again.uva += i == 1 ? 0x1000 : UINT64_C(1) << 32;
+		/* the third overlaps in neither, and is fine */
+		int64_t answer = set_region(&p, &again, true);
+
+		assert_true(i == 2 ? answer == 0 : answer != 0);
+		peer_close(&p);
+		expect_service();
+	}
+}
+
+static void table_with_the_wrong_count(void **state)
+{
+	struct rwy_vu_mem_table table = {.regions = {peer_region()}};
+	static const uint32_t counts[] = {0, 2, 8, 9, 0x10001, UINT32_MAX};
+	struct peer p;
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(counts); i++) {
+		open_negotiated(&p);
+		table.nregions = counts[i];
+		expect_refusal(&p, peer_ack(&p, RWY_VU_SET_MEM_TABLE, &table, 40, &p.mem_fd, 1));
+	}
+}
+
+static void rings_before_anything_else(void **state)
+{
+	const struct rwy_vu_vring_addr addr = {.desc = PEER_UVA,
+					       .avail = PEER_UVA + 4096,
+					       .used = PEER_UVA + 8192};
+	int kick = rwy_fd_event();
+	struct peer p;
+
+	peer_open(&p, NULL, dial());
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t kick0 = 0;
+		const struct rwy_vu_vring_state on = {.num = 1}, size = {.num = 256};
+
+		peer_send(&p, RWY_VU_SET_VRING_KICK, 1, &kick0, 8, &kick, 1);
+		peer_send(&p, RWY_VU_SET_VRING_ENABLE, 1, &on, 8, NULL, 0);
+		peer_send(&p, RWY_VU_SET_VRING_ADDR, 1, &addr, sizeof(addr), NULL, 0);
+		peer_send(&p, RWY_VU_SET_VRING_NUM, 1, &size, 8, NULL, 0);
+		rwy_fd_signal(kick);
+	}
+	peer_close(&p);
+	rwy_fd_close(&kick);
+	expect_service();
+}
+
+static void ring_outside_memory(void **state)
+{
+	const uint64_t ends[] = {PEER_UVA + PEER_MEM_SIZE - 16, PEER_UVA - 16, 0, UINT64_MAX - 15};
+	struct peer p;
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(ends) * 3; i++) {
+		struct rwy_vu_vring_addr addr;
+
+		open_negotiated(&p);
+		assert_int_equal(peer_set_mem(&p), 0);
+		peer_ring_open(&p, 0, 16);
+		assert_int_equal(peer_ack_state(&p, RWY_VU_SET_VRING_NUM, 0, 16), 0);
+		addr = peer_ring_addr(&p, 0);
+		*(i % 3 == 0 ? &addr.desc : i % 3 == 1 ? &addr.avail : &addr.used) = ends[i / 3];
+		expect_refusal(&p,
+			       peer_ack(&p, RWY_VU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0));
+	}
+}
+
+static void kick_that_is_no_eventfd(void **state)
+{
+	struct peer p;
+
+	for (uint32_t r = RWY_VU_SET_VRING_KICK; r <= RWY_VU_SET_VRING_ERR; r++) {
+		open_negotiated(&p);
+		expect_refusal(&p, peer_ack_u64(&p, r, 0, p.mem_fd));
+	}
+}
+
+/* CVE-2021-3839, CVE-2020-10726 and what reading showed: sizes that only fit after a wrap. */
+static void inflight_that_cannot_be(void **state)
+{
+	struct rwy_vu_inflight bad[] = {
+		{.num_queues = 0, .queue_size = 128},
+		{.num_queues = UINT16_MAX, .queue_size = UINT16_MAX},
+		{.num_queues = 1, .queue_size = 0},
+		{.mmap_size = UINT64_MAX, .num_queues = 1, .queue_size = 128},
+		{.mmap_size = 4096,
+		 .mmap_offset = UINT64_MAX - 1,
+		 .num_queues = 1,
+		 .queue_size = 8},
+		{.mmap_size = PEER_MEM_SIZE * 4, .num_queues = 1, .queue_size = 128},
+	};
+	struct peer p;
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(bad); i++) {
+		open_negotiated(&p);
+		expect_refusal(&p, peer_ack(&p, RWY_VU_SET_INFLIGHT_FD, &bad[i], sizeof(bad[i]),
+					    &p.mem_fd, 1));
+	}
+	for (unsigned i = 0; i < 200; i++)
+		say(RWY_VU_GET_INFLIGHT_FD, 1, 24, 24, i % 3);
+	expect_service();
+}
+
+/* CVE-2020-10722; the log is not offered, so this must be refused whatever it says. */
+static void log_that_cannot_be(void **state)
+{
+	struct rwy_vu_log log = {.size = UINT64_MAX, .offset = UINT64_MAX};
+	struct peer p;
+
+	open_negotiated(&p);
+	expect_refusal(&p, peer_ack(&p, RWY_VU_SET_LOG_BASE, &log, sizeof(log), &p.mem_fd, 1));
+}
+
+static void config_outside(void **state)
+{
+	struct rwy_vu_config config = {.offset = 250, .size = 250};
+	struct rwy_vu_msg reply;
+	struct peer p;
+
+	open_negotiated(&p);
+	/* an answer without payload says no; closing does, too */
+	if (peer_ask(&p, RWY_VU_GET_CONFIG, &config, 12 + 250, &reply))
+		assert_int_equal(reply.hdr.size, 0);
+	peer_close(&p);
+	config = (struct rwy_vu_config){.offset = UINT32_MAX, .size = 4};
+	open_negotiated(&p);
+	expect_refusal(&p, peer_ack(&p, RWY_VU_SET_CONFIG, &config, 16, NULL, 0));
+}
+
+struct footprint {
+	unsigned fds;
+	unsigned maps;
+	long rss;
+};
+
+static struct footprint footprint(void)
+{
+	struct footprint f = {0};
+	char path[64], line[512];
+	long size;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", live.pid);
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		f.fds++;
+	closedir(dir);
+	snprintf(path, sizeof(path), "/proc/%d/maps", live.pid);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		f.maps++;
+	fclose(file);
+	snprintf(path, sizeof(path), "/proc/%d/statm", live.pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%ld %ld", &size, &f.rss), 2);
+	fclose(file);
+	return f;
+}
+
+static void ten_thousand_rounds_leave_nothing(void **state)
+{
+	struct footprint before = {0}, after;
+
+	srandom(1);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		if (i == WARM_UP) {
+			expect_service();
+			before = footprint();
+		}
+		uint32_t size = (uint32_t)random() % 300;
+
+		say((uint32_t)random() % (RWY_VU_NR_REQS + 3), random() % 4 ? 1 : 9,
+		    random() % 2 ? size : (uint32_t)random() % 4096, size,
+		    (unsigned)random() % (RWY_VU_MAX_FDS + 1));
+	}
+	expect_service();
+	after = footprint();
+	print_message("# descriptors %u to %u, mappings %u to %u, resident pages %ld to %ld\n",
+		      before.fds, after.fds, before.maps, after.maps, before.rss, after.rss);
+	assert_int_equal(before.fds, after.fds);
+	assert_in_range(after.maps, 0, before.maps + 1); /* a heap may be split once */
+	assert_in_range(after.rss, 0, before.rss + RSS_PAGES);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_request_of_any_size),
+		cmocka_unit_test(any_number_of_descriptors),
+		cmocka_unit_test(header_that_cannot_be),
+		cmocka_unit_test(payload_that_never_comes),
+		cmocka_unit_test(message_byte_by_byte),
+		cmocka_unit_test(ring_index_outside),
+		cmocka_unit_test(ring_size_that_cannot_be),
+		cmocka_unit_test(ring_changed_while_it_runs),
+		cmocka_unit_test(memory_that_cannot_be),
+		cmocka_unit_test(memory_that_overlaps),
+		cmocka_unit_test(table_with_the_wrong_count),
+		cmocka_unit_test(rings_before_anything_else),
+		cmocka_unit_test(ring_outside_memory),
+		cmocka_unit_test(kick_that_is_no_eventfd),
+		cmocka_unit_test(inflight_that_cannot_be),
+		cmocka_unit_test(log_that_cannot_be),
+		cmocka_unit_test(config_outside),
+		cmocka_unit_test(ten_thousand_rounds_leave_nothing),
+	};
+
+	if (argc != 3)
+		return 2;
+	live.kind = argv[1];
+	live.program = argv[2];
+	return cmocka_run_group_tests_name(live.kind, tests, start_program, stop_program);
+}
