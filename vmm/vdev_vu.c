@@ -44,7 +44,8 @@ struct device {
 	void (*ready)(void *ctx);
 	void *ctx;
 	bool is_ready;
-	bool driven; /* the front-end was started and has not stopped */
+	bool driven;		    /* the front-end was started and has not stopped */
+	struct rwy_log_limit limit; /* on what a guest can make us say */
 
 	pthread_mutex_t *lock; /* the bus lock, over the rest */
 	enum wish wish;
@@ -152,7 +153,8 @@ static bool collect_rings(struct device *dev, uint64_t acked, struct rwy_vu_ring
 		if (!queue->enabled)
 			continue;
 		if (!areas_in_memory(dev, queue, packed)) {
-			rwy_warn("%s: queue %u is not in memory", dev->name, i);
+			if (rwy_log_allow(&dev->limit, 4))
+				rwy_warn("%s: queue %u is not in memory", dev->name, i);
 			return false;
 		}
 		rings[i] = (struct rwy_vu_ring){
@@ -210,7 +212,8 @@ static void begin(struct device *dev)
 	dev->driven = rc == 0;
 	if (rc == 0)
 		return;
-	rwy_warn("%s: the driver's queues cannot run: %s", dev->name, strerror(-rc));
+	if (rwy_log_allow(&dev->limit, 4))
+		rwy_warn("%s: the driver's queues cannot run: %s", dev->name, strerror(-rc));
 	pthread_mutex_lock(dev->lock);
 	if (dev->wish == RUN)
 		dev->wish = REST;
@@ -229,7 +232,8 @@ static void write_config(struct device *dev)
 	memcpy(written, dev->written, sizeof(written));
 	dev->written_from = dev->written_to = 0;
 	pthread_mutex_unlock(dev->lock);
-	if (from < to && rwy_vu_front_set_config(dev->front, from, written + from, to - from) < 0)
+	if (from < to && rwy_vu_front_set_config(dev->front, from, written + from, to - from) < 0 &&
+	    rwy_log_allow(&dev->limit, 4))
 		rwy_warn("%s: the back-end did not take a change of configuration", dev->name);
 }
 
@@ -259,7 +263,8 @@ static void err_ready(void *ctx, uint32_t events)
 	struct device *dev = ctx;
 
 	(void)rwy_fd_drain(dev->err.fd);
-	rwy_warn("%s: a queue is broken, the driver must reset the device", dev->name);
+	if (rwy_log_allow(&dev->limit, 4))
+		rwy_warn("%s: a queue is broken, the driver must reset the device", dev->name);
 	pthread_mutex_lock(dev->lock);
 	dev->vdev.transport->needs_reset(&dev->vdev);
 	pthread_mutex_unlock(dev->lock);
