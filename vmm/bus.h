@@ -3,8 +3,9 @@
  * Which device answers at which guest-physical or port address. Two buses: MMIO and PIO.
  *
  * vCPU threads look up and call; adding and deleting happens on the main thread or on a vCPU (a
- * guest that moves a BAR). One mutex in the bus orders them: it is the VMM's only lock, held
- * through the handler, so that a device model is never entered twice and needs no lock of its own.
+ * guest that moves a BAR). One mutex in the bus orders them: it is the VMM's only lock but for the
+ * vCPUs' gate, held through the handler, so that a device model is never entered twice and needs
+ * no lock of its own.
  * Data-path doorbells never come here: they are ioeventfds.
  */
 #ifndef RWY_VMM_BUS_H
