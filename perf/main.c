@@ -9,7 +9,7 @@ static const struct {
 	int (*main)(int argc, char **argv); /* NULL: not there yet */
 } commands[] = {
 	{"net", rwy_perf_net_main},	    {"blk", rwy_perf_blk_main},
-	{"ring", rwy_perf_ring_main},	    {"vmm", NULL},
+	{"ring", rwy_perf_ring_main},	    {"vmm", rwy_perf_vmm_main},
 	{"metrics", rwy_perf_metrics_main}, {"report", NULL},
 };
 
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 			   "  net      packets guest to guest: ringway-net and DPDK testpmd\n"
 			   "  blk      requests to a disk: ringway-blk and qemu-storage-daemon\n"
 			   "  ring     cycles per chain of each ring path\n"
-			   "  vmm      boot time: ringway-vmm and QEMU (not there yet)\n"
+			   "  vmm      boot time: ringway-vmm and QEMU\n"
 			   "  metrics  the counters of a running back-end\n"
 			   "  report   a report of earlier results (not there yet)",
 	};

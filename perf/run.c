@@ -302,7 +302,7 @@ close_tty:
 	return err;
 }
 
-void rwy_run_stop(struct rwy_run *run, struct rwy_run_proc *proc)
+static void stop(struct rwy_run *run, struct rwy_run_proc *proc, int how)
 {
 	unsigned i = 0;
 
@@ -311,7 +311,7 @@ void rwy_run_stop(struct rwy_run *run, struct rwy_run_proc *proc)
 	if (i == run->nr_procs)
 		return;
 	if (proc->pid > 0)
-		kill(proc->pid, SIGTERM);
+		kill(proc->pid, how);
 	uint64_t end = rwy_poll_now_ns() + STOP_MS * NS_IN_MS;
 
 	while (proc->pid > 0 && !reap(proc)) {
@@ -327,6 +327,16 @@ void rwy_run_stop(struct rwy_run *run, struct rwy_run_proc *proc)
 	rwy_fd_close(&proc->pid_fd);
 	run->nr_procs--;
 	memmove(&run->procs[i], &run->procs[i + 1], (run->nr_procs - i) * sizeof(run->procs[0]));
+}
+
+void rwy_run_stop(struct rwy_run *run, struct rwy_run_proc *proc)
+{
+	stop(run, proc, SIGTERM);
+}
+
+void rwy_run_kill(struct rwy_run *run, struct rwy_run_proc *proc)
+{
+	stop(run, proc, SIGKILL);
 }
 
 int rwy_run_send(struct rwy_run_proc *proc, const char *line)

@@ -50,6 +50,9 @@ RWY_MUST_CHECK int rwy_run_start(struct rwy_run *run, struct rwy_run_proc *proc,
 /* SIGTERM, SIGKILL when that did not help within 3 s. Nothing when it does not run. */
 void rwy_run_stop(struct rwy_run *run, struct rwy_run_proc *proc);
 
+/* SIGKILL at once: for what would go through a long farewell. */
+void rwy_run_kill(struct rwy_run *run, struct rwy_run_proc *proc);
+
 /* Types a line at its terminal. */
 RWY_MUST_CHECK int rwy_run_send(struct rwy_run_proc *proc, const char *line);
 /*
