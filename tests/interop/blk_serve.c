@@ -2,10 +2,12 @@
 /* ringway-blk as its users run it, against a model of its disks. */
 #include "tests/interop/blk_guest.h"
 #include "tests/unit/unit.h"
+#include "lib/stats.h"
 
 #include <dirent.h>
 #include <endian.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <linux/virtio_config.h>
 #include <signal.h>
 #include <stdio.h>
@@ -335,6 +337,63 @@ static void read_only_disk(void **state)
 	assert_int_equal(guest_reap(pid, SIGTERM), 0);
 }
 
+/* A counter of another program's area, as ringway-perf metrics shows it. */
+static int64_t counted(const char *entry, const char *counter)
+{
+	struct rwy_stats stats;
+	char *text;
+
+	assert_int_equal(rwy_stats_attach(&stats, path.metrics), 0);
+	assert_int_equal(rwy_stats_json(&stats, &text), 0);
+	rwy_stats_close(&stats);
+	json_t *root = json_loads(text, 0, NULL);
+	json_t *value = json_object_get(json_object_get(root, entry), counter);
+	assert_true(json_is_integer(value));
+	int64_t n = json_integer_value(value);
+	json_decref(root);
+	free(text);
+	return n;
+}
+
+/* Three disks on two threads; each counts its own. */
+static void many_disks(void **state)
+{
+	static struct guest guests[3];
+	char disks[3][320], sockets[3][64];
+	const char *const args[] = {"--disk", disks[0], "--disk",      disks[1],    "--disk",
+				    disks[2], "--cpus", "0,0",	       "--metrics", path.metrics,
+				    "--poll", "never",	"--log-level", "warn",	    NULL};
+
+	make_image(path.dir);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(sockets[i], sizeof(sockets[i]), "%s/sock%u", path.dir, i);
+		snprintf(disks[i], sizeof(disks[i]), "socket=%s,%s", sockets[i],
+			 i == 1 ? file_store() : "mem=8M");
+	}
+	served = guest_spawn(args);
+	for (unsigned i = 0; i < 3; i++)
+		guest_open(&guests[i], sockets[i], 1, DEVICE);
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned n = 0; n < 100 * (i + 1); n++)
+			assert_int_equal(guest_ask(&guests[i].queues[0],
+						   &guests[i].queues[0].reqs[0], VIRTIO_BLK_T_OUT,
+						   n, 1024, 0),
+					 VIRTIO_BLK_S_OK);
+		assert_int_equal(guest_ask(&guests[i].queues[0], &guests[i].queues[0].reqs[0],
+					   VIRTIO_BLK_T_IN, SECTORS, 0, 512),
+				 VIRTIO_BLK_S_IOERR);
+	}
+	assert_int_equal(counted("disk0", "writes"), 100);
+	assert_int_equal(counted("disk1", "written_bytes"), 200 * 1024);
+	assert_int_equal(counted("disk2", "writes"), 300);
+	assert_int_equal(counted("disk2", "refused"), 1);
+	assert_int_equal(counted("disk2.q0", "chains"), 301);
+	assert_int_equal(counted("disk1.latency_ns", "count"), 201);
+	for (unsigned i = 0; i < 3; i++)
+		guest_close(&guests[i]);
+	assert_int_equal(guest_reap(served, SIGTERM), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +403,7 @@ int main(void)
 		cmocka_unit_test_teardown(memory_on_every_ring, end_served),
 		cmocka_unit_test_teardown(front_ends_come_and_go, end_served),
 		cmocka_unit_test_teardown(read_only_disk, end_served),
+		cmocka_unit_test_teardown(many_disks, end_served),
 	};
 
 	return cmocka_run_group_tests(tests, make_places, remove_places);

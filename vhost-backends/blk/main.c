@@ -185,24 +185,36 @@ static const char summary[] =
 	"  ringway-blk --disk socket=/run/a.sock,file=/dev/vg/a,queues=4 \\\n"
 	"              --disk socket=/run/b.sock,mem=1G --cpus 2,3 --poll always\n"
 	"\n"
-	"Exit status: 0 after SIGTERM or SIGINT, 1 when the machine refuses something, 2 when the\n"
-	"command line is wrong.";
+	"Exit status: 0 after SIGTERM or SIGINT; 2 when the command line is wrong or names what "
+	"cannot\n"
+	"be served; 1 when anything else fails.";
 
-/* One reactor a CPU; disks are dealt out in turn. */
+/* One reactor a CPU; disks are dealt out in turn. Exit status. */
 static int open_reactors(struct options *o, struct rwy_blk_reactor *reactors, unsigned nr,
 			 struct rwy_stats *stats)
 {
 	unsigned opened = 0;
-	int err = 0;
+	int status = EXIT_SUCCESS;
 
-	for (; !err && opened < nr; opened += !err)
-		err = rwy_blk_reactor_open(&reactors[opened], o->poll,
-					   o->nr_cpus ? o->cpus[opened] : -1, stats);
-	for (unsigned i = 0; !err && i < o->nr_disks; i++)
-		err = rwy_blk_reactor_add(&reactors[i % nr], &o->disks[i]);
-	while (err && opened > 0)
+	for (; opened < nr; opened++) {
+		if (rwy_blk_reactor_open(&reactors[opened], o->poll,
+					 o->nr_cpus ? o->cpus[opened] : -1, stats) < 0) {
+			status = EXIT_FAILURE;
+			goto close_reactors;
+		}
+	}
+	for (unsigned i = 0; i < o->nr_disks; i++) {
+		if (rwy_blk_reactor_add(&reactors[i % nr], &o->disks[i]) < 0) {
+			status = RWY_OPT_EXIT_USAGE;
+			goto close_reactors;
+		}
+	}
+	return EXIT_SUCCESS;
+
+close_reactors:
+	while (opened > 0)
 		rwy_blk_reactor_close(&reactors[--opened]);
-	return err;
+	return status;
 }
 
 static int run(struct rwy_blk_reactor *reactors, unsigned nr)
@@ -230,7 +242,8 @@ static int serve(struct options *o)
 
 	if (!reactors || rwy_stats_open(&stats, o->metrics) < 0)
 		goto free_reactors;
-	if (open_reactors(o, reactors, nr, &stats) < 0)
+	status = open_reactors(o, reactors, nr, &stats);
+	if (status)
 		goto close_stats;
 	status = run(reactors, nr);
 	for (unsigned i = 0; i < nr; i++)
