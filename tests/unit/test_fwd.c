@@ -24,6 +24,7 @@ struct fake {
 	uint8_t needs[PENDING];
 	struct virtio_net_hdr hdr[PENDING];
 	unsigned nr_pending;
+	struct iovec iov[3 * RWY_VQ_BURST];
 	unsigned room; /* frames it still takes */
 	struct got got[FRAMES];
 	unsigned nr_got;
@@ -44,7 +45,7 @@ static unsigned fake_rx(struct rwy_port *port, unsigned q, struct rwy_burst *bur
 	burst->needs = 0;
 	for (unsigned i = 0; i < burst->nr; i++) {
 		/* the addresses are torn: three bytes, none, the rest */
-		struct iovec *iov = &burst->iov[3 * i];
+		struct iovec *iov = &f->iov[3 * i];
 
 		iov[0] = (struct iovec){f->pending[i], 3};
 		iov[1] = (struct iovec){NULL, 0};

@@ -65,14 +65,6 @@ uint8_t rwy_net_gives(uint64_t features)
 	return gives;
 }
 
-unsigned rwy_net_hdr_len(uint64_t features)
-{
-	const uint64_t modern = RWY_BIT64(VIRTIO_F_VERSION_1) | RWY_BIT64(VIRTIO_NET_F_MRG_RXBUF);
-
-	return features & modern ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
-				 : sizeof(struct virtio_net_hdr);
-}
-
 /* Section 5.1.6.2: a GSO frame has its type, a size, a header that fits, and a partial checksum. */
 static bool check_gso(const struct virtio_net_hdr *hdr, uint32_t len, uint8_t *needs)
 {

@@ -24,8 +24,6 @@ uint64_t rwy_net_protocol_features(void);
 /* RWY_PORT_CSUM and so on that a driver with these features can be given, and may give. */
 uint8_t rwy_net_takes(uint64_t features);
 uint8_t rwy_net_gives(uint64_t features);
-/* Bytes before each frame: 12 with VERSION_1 or MRG_RXBUF, else 10 (section 5.1.6.1). */
-unsigned rwy_net_hdr_len(uint64_t features);
 
 /*
  * Holds the local copy of a header against its frame of len bytes. gives: what the sender

@@ -37,13 +37,9 @@ struct rwy_frame {
 };
 
 struct rwy_burst {
-	struct rwy_frame frames[RWY_VQ_BURST];
 	unsigned nr;
 	uint8_t needs; /* of all frames together */
-	/* The source's own: guest ports keep the chains the frames are views of. */
-	unsigned nr_chains;
-	struct rwy_chain chains[RWY_VQ_BURST];
-	struct iovec iov[RWY_VQ_IOV_MAX];
+	struct rwy_frame frames[RWY_VQ_BURST];
 };
 
 /* One port's counters, seen from the switch. Names in rwy_port_counter_names, in this order. */

@@ -44,6 +44,7 @@ struct tap {
 	unsigned first;
 	unsigned nr;
 	uint32_t lens[RWY_VQ_BURST]; /* with the header */
+	struct iovec iov[RWY_VQ_BURST];
 };
 
 static struct tap *tap_of(struct rwy_port *port)
@@ -106,8 +107,8 @@ static unsigned tap_rx(struct rwy_port *port, unsigned q, struct rwy_burst *burs
 			rwy_stats_add(&port->counts->rx_bad, 1);
 			continue;
 		}
-		burst->iov[burst->nr] = (struct iovec){buffer(t, i) + HDR_LEN, frame->len};
-		frame->iov = &burst->iov[burst->nr];
+		t->iov[i] = (struct iovec){buffer(t, i) + HDR_LEN, frame->len};
+		frame->iov = &t->iov[i];
 		frame->nr_iov = 1;
 		frame->off = 0;
 		frame->slot = (uint16_t)i;
