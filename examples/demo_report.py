@@ -109,11 +109,13 @@ def disks():
             store = load(f"blk-{guest}-end.json")[DISK[guest, disk]]
             for what, one, other in (("reads", reads, store["reads"]),
                                      ("bytes read", read_sectors * 512, store["read_bytes"]),
-                                     ("writes", writes, store["writes"] + store["zeroes"]),
                                      ("bytes written", write_sectors * 512,
                                       store["written_bytes"] + store["zeroed_bytes"]),
                                      ("flushes", flushes, store["flushes"])):
                 agree(f"guest {guest} {disk} and ringway-blk: {what}", one, other)
+            # Linux counts an empty flush among the writes, so only where there was none.
+            if flushes == 0:
+                agree(f"guest {guest} {disk} and ringway-blk: writes", writes, store["writes"])
             requests += reads + writes + flushes
         rings = {}
         for disk in KIND:
