@@ -164,7 +164,8 @@ int rwy_vu_chan_send(struct rwy_vu_chan *chan, const struct rwy_vu_hdr *hdr, con
 		size_t at = in_hdr ? 0 : sent - sizeof(*hdr);
 		struct iovec iov[2] = {
 			{.iov_base = (char *)hdr + sizeof(*hdr) - in_hdr, .iov_len = in_hdr},
-			{.iov_base = (char *)payload + at, .iov_len = hdr->size - at},
+			{.iov_base = hdr->size ? (char *)payload + at : NULL,
+			 .iov_len = hdr->size - at},
 		};
 		struct msghdr mh = {.msg_iov = iov, .msg_iovlen = hdr->size ? 2 : 1};
 
