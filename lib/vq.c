@@ -31,6 +31,13 @@ static unsigned detached_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsign
 	return 0;
 }
 
+static unsigned detached_repop(struct rwy_vq *vq, const struct rwy_vq_left *left,
+			       struct rwy_chain *chain, struct iovec *iov, unsigned nr_iov,
+			       unsigned taken)
+{
+	return 0;
+}
+
 static void detached_chains(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
 {
 }
@@ -51,6 +58,7 @@ static uint32_t detached_base(const struct rwy_vq *vq)
 
 static const struct rwy_vq_ops detached_ops = {
 	.pop = detached_pop,
+	.repop = detached_repop,
 	.unpop = detached_chains,
 	.push = detached_chains,
 	.publish = detached_publish,

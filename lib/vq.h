@@ -88,11 +88,25 @@ struct rwy_vq_config {
 	uint32_t base;
 };
 
+/*
+ * A chain that a process before this one popped and never pushed, as vhost-backends/be_inflight.c
+ * has kept it. Split: the descriptors are where they were. Packed: their slots may have been used
+ * for others since, so these are copies.
+ */
+struct rwy_vq_left {
+	uint16_t id;
+	uint16_t nr_desc; /* packed: how many */
+	const struct vring_packed_desc *descs;
+};
+
 struct rwy_vq;
 
 struct rwy_vq_ops {
 	unsigned (*pop)(struct rwy_vq *vq, struct rwy_chain *chains, unsigned n, struct iovec *iov,
 			unsigned nr_iov);
+	unsigned (*repop)(struct rwy_vq *vq, const struct rwy_vq_left *left,
+			  struct rwy_chain *chain, struct iovec *iov, unsigned nr_iov,
+			  unsigned taken);
 	void (*unpop)(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n);
 	void (*push)(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n);
 	void (*publish)(struct rwy_vq *vq);
@@ -180,6 +194,17 @@ RWY_INLINE unsigned rwy_vq_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsi
 			       struct iovec *iov, unsigned nr_iov)
 {
 	return RWY_UNLIKELY(vq->broken) ? 0 : vq->ops->pop(vq, chains, n, iov, nr_iov);
+}
+
+/*
+ * Pops a chain that was left over; the ring's base is behind it already. It is as hostile as any
+ * other. Pieces taken, or 0: broken, or no room for it after `taken` others in the same iov.
+ */
+RWY_INLINE unsigned rwy_vq_repop(struct rwy_vq *vq, const struct rwy_vq_left *left,
+				 struct rwy_chain *chain, struct iovec *iov, unsigned nr_iov,
+				 unsigned taken)
+{
+	return RWY_UNLIKELY(vq->broken) ? 0 : vq->ops->repop(vq, left, chain, iov, nr_iov, taken);
 }
 
 /* Gives back the n chains popped last, in the order popped; none of them may have been pushed. */

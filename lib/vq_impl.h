@@ -263,4 +263,28 @@ void rwy_vq_refuse(struct rwy_vq *vq, int why, unsigned taken);
 /* Writes the call eventfd, or counts that it was not wanted. */
 void rwy_vq_call(struct rwy_vq *vq, bool wanted);
 
+/* A chain left over by another process must be one that can be in flight here. 0 or why not. */
+RWY_INLINE int rwy_vq_left_check(const struct rwy_vq *vq, const struct rwy_vq_left *left)
+{
+	if (left->id >= vq->size)
+		return RWY_VQ_HEAD_RANGE;
+	return vq->inflight[left->id] ? RWY_VQ_DUPLICATE : RWY_VQ_OK;
+}
+
+/* It was walked, or not. Pieces taken. */
+RWY_INLINE unsigned rwy_vq_left_end(const struct rwy_vq_walk *w, int why,
+				    const struct rwy_vq_left *left, struct rwy_chain *chain,
+				    unsigned taken)
+{
+	if (!why)
+		why = rwy_vq_walk_end(w, chain, left->id, left->nr_desc);
+	if (why) {
+		rwy_vq_refuse(w->vq, why, taken);
+		return 0;
+	}
+	w->vq->inflight[left->id] = 1;
+	rwy_vq_count_pop(w->vq, 1);
+	return w->nr;
+}
+
 #endif

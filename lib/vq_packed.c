@@ -235,6 +235,27 @@ static unsigned packed_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsigned
 	return done;
 }
 
+static unsigned packed_repop(struct rwy_vq *vq, const struct rwy_vq_left *left,
+			     struct rwy_chain *chain, struct iovec *iov, unsigned nr_iov,
+			     unsigned taken)
+{
+	struct rwy_vq_walk w = {.vq = vq, .window = rwy_vq_window(vq)};
+	int why = rwy_vq_left_check(vq, left);
+
+	rwy_vq_walk_begin(&w, iov, nr_iov);
+	for (unsigned i = 0; !why && i < left->nr_desc; i++) {
+		const struct vring_packed_desc *desc = &left->descs[i];
+
+		if (!(desc->flags & VRING_DESC_F_INDIRECT))
+			why = rwy_vq_walk_add(&w, desc->addr, desc->len, desc->flags);
+		else if (left->nr_desc == 1)
+			why = packed_walk_table(&w, desc);
+		else
+			why = RWY_VQ_INDIRECT_FLAGS;
+	}
+	return rwy_vq_left_end(&w, why, left, chain, taken);
+}
+
 static void packed_unpop(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
 {
 	unsigned slots = 0;
@@ -408,6 +429,7 @@ static void packed_disarm(struct rwy_vq *vq)
 
 const struct rwy_vq_ops rwy_vq_packed_ops = {
 	.pop = packed_pop,
+	.repop = packed_repop,
 	.unpop = packed_unpop,
 	.push = packed_push,
 	.publish = packed_publish,
@@ -418,6 +440,7 @@ const struct rwy_vq_ops rwy_vq_packed_ops = {
 
 const struct rwy_vq_ops rwy_vq_packed_in_order_ops = {
 	.pop = packed_pop,
+	.repop = packed_repop,
 	.unpop = packed_unpop,
 	.push = packed_push_in_order,
 	.publish = packed_publish_in_order,

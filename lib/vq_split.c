@@ -167,6 +167,19 @@ static unsigned split_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsigned 
 	return done;
 }
 
+static unsigned split_repop(struct rwy_vq *vq, const struct rwy_vq_left *left,
+			    struct rwy_chain *chain, struct iovec *iov, unsigned nr_iov,
+			    unsigned taken)
+{
+	struct rwy_vq_walk w = {.vq = vq, .window = rwy_vq_window(vq)};
+	int why = rwy_vq_left_check(vq, left);
+
+	rwy_vq_walk_begin(&w, iov, nr_iov);
+	if (!why)
+		why = split_walk(&w, rwy_vq_desc_load(&vq->desc[left->id]));
+	return rwy_vq_left_end(&w, why, left, chain, taken);
+}
+
 static void split_unpop(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -278,6 +291,7 @@ static void split_disarm(struct rwy_vq *vq)
 
 const struct rwy_vq_ops rwy_vq_split_ops = {
 	.pop = split_pop,
+	.repop = split_repop,
 	.unpop = split_unpop,
 	.push = split_push,
 	.publish = split_publish,
@@ -288,6 +302,7 @@ const struct rwy_vq_ops rwy_vq_split_ops = {
 
 const struct rwy_vq_ops rwy_vq_split_in_order_ops = {
 	.pop = split_pop,
+	.repop = split_repop,
 	.unpop = split_unpop,
 	.push = split_push_in_order,
 	.publish = split_publish_in_order,

@@ -43,7 +43,8 @@ uint64_t rwy_be_features_offered(const struct rwy_be_config *config)
 /* What the device may add is only what it has the functions for. */
 uint64_t rwy_be_pf_offered(const struct rwy_be_config *config)
 {
-	uint64_t able = 0;
+	/* in-flight tracking knows each chain by itself, in-order use only runs of them */
+	uint64_t able = config->in_order ? 0 : RWY_BIT64(RWY_VU_PF_INFLIGHT_SHMFD);
 
 	able |= config->config_len && config->ops->config_read ? RWY_BIT64(RWY_VU_PF_CONFIG) : 0;
 	able |= config->ops->send_rarp ? RWY_BIT64(RWY_VU_PF_RARP) : 0;

@@ -9,8 +9,8 @@
  * After a restart, pop first gives the interrupted requests, oldest first. A device that pops what
  * it cannot start yet must keep it: there is no unpop.
  *
- * What lies in the shared memory is hostile: it is read once, when a ring starts, into memory of
- * our own; later it is only written.
+ * The requests are those of a ring that starts; what was completed without a publish before the
+ * process was killed is done once more.
  */
 #ifndef RWY_VHOST_BACKENDS_BE_INFLIGHT_H
 #define RWY_VHOST_BACKENDS_BE_INFLIGHT_H

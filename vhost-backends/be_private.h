@@ -9,6 +9,7 @@
 #define RWY_VHOST_BACKENDS_BE_PRIVATE_H
 
 #include "vhost-backends/be.h"
+#include "vhost-backends/be_track.h"
 
 /* What the front-end told of a ring so far ("Ring states"), and how far the device is with it. */
 struct rwy_be_ring {
@@ -24,6 +25,7 @@ struct rwy_be_ring {
 	bool draining; /* ... and has requests under way */
 	struct rwy_watch kick_watch;
 	struct rwy_vq_config config;   /* as started */
+	struct rwy_be_track *track;    /* of a started ring, if there is an area for it */
 	struct rwy_stats_vq *counted;  /* in the stats area, or NULL */
 	struct rwy_stats_vq uncounted; /* where there is no area */
 };
@@ -43,7 +45,15 @@ struct rwy_be_maps {
 	struct rwy_be_map map[RWY_MEM_MAX];
 };
 
-struct rwy_be_inflight; /* be_inflight.c */
+/* The area the front-end keeps for us (SET_INFLIGHT_FD). */
+struct rwy_be_area {
+	void *map; /* NULL: none */
+	size_t map_len;
+	uint8_t *at;  /* first ring's part */
+	uint64_t len; /* of all parts */
+	uint16_t nr_queues;
+	uint16_t desc_num;
+};
 
 /* The rest of a handler. 0 or negative errno, as a handler's. */
 typedef int (*rwy_be_then)(struct rwy_be *be, struct rwy_vu_msg *msg);
@@ -68,7 +78,7 @@ struct rwy_be_private {
 	struct rwy_be_maps maps;
 	struct rwy_be_maps *next_maps; /* of a SET_MEM_TABLE under way */
 	struct rwy_mem *next_mem;
-	struct rwy_be_inflight *inflight;
+	struct rwy_be_area area;
 };
 
 /* be.c */
@@ -123,7 +133,7 @@ int rwy_be_inflight_set_fd(struct rwy_be *be, struct rwy_vu_msg *msg);
 /* The ring is about to start as *config says: its base becomes where the area says it is. */
 RWY_MUST_CHECK int rwy_be_inflight_start(struct rwy_be *be, unsigned q,
 					 struct rwy_vq_config *config);
-/* Nothing is in flight any more. */
+/* The device is quiet and the ring about to stop: nothing is in flight any more. */
 void rwy_be_inflight_stop(struct rwy_be *be, unsigned q);
 void rwy_be_inflight_fini(struct rwy_be *be);
 

@@ -111,6 +111,7 @@ static int start(struct rwy_be *be, unsigned q)
 	if (!err)
 		err = rwy_vq_start(vq, &ring->config);
 	if (err) {
+		rwy_be_inflight_stop(be, q);
 		ring->failed = true;
 		if (vq->err_fd >= 0)
 			rwy_fd_signal(vq->err_fd);
@@ -195,8 +196,8 @@ void rwy_be_ring_stop(struct rwy_be *be, unsigned q)
 
 	assert(!ring->draining);
 	if (rwy_vq_started(vq)) {
-		ring->base = rwy_vq_stop(vq);
 		rwy_be_inflight_stop(be, q);
+		ring->base = rwy_vq_stop(vq);
 	}
 	unwatch(be, ring);
 	rwy_fd_close(&vq->kick_fd);

@@ -20,7 +20,7 @@ static void nothing_is_offered_that_is_not_implemented(void **state)
 		RWY_BIT64(28) | RWY_BIT64(29) | RWY_BIT64(30) | RWY_BIT64(32) | RWY_BIT64(34);
 	const uint64_t pf = RWY_BIT64(0) | RWY_BIT64(3) | RWY_BIT64(5) | RWY_BIT64(13) |
 			    RWY_BIT64(15) | RWY_BIT64(16);
-	const uint64_t device_pf = RWY_BIT64(2) | RWY_BIT64(4) | RWY_BIT64(9);
+	const uint64_t device_pf = RWY_BIT64(2) | RWY_BIT64(4) | RWY_BIT64(9) | RWY_BIT64(12);
 	struct echo echo = {0};
 	struct rwy_be_config config = echo_config(&echo);
 
@@ -32,6 +32,8 @@ static void nothing_is_offered_that_is_not_implemented(void **state)
 	assert_true(rwy_be_pf_offered(&config) == (pf | device_pf));
 	config.in_order = true;
 	assert_true(rwy_be_features_offered(&config) == (device | ring | RWY_BIT64(35)));
+	assert_true(rwy_be_pf_offered(&config) == (pf | (device_pf & ~RWY_BIT64(12))));
+	config.in_order = false;
 
 	/* each needs what the device must have for it */
 	struct rwy_be_ops bare = echo_ops;
@@ -39,7 +41,7 @@ static void nothing_is_offered_that_is_not_implemented(void **state)
 	bare.set_mtu = NULL;
 	bare.config_read = NULL;
 	config.ops = &bare;
-	assert_true(rwy_be_pf_offered(&config) == (pf));
+	assert_true(rwy_be_pf_offered(&config) == (pf | RWY_BIT64(12)));
 	config.ops = &echo_ops;
 	config.config_len = 0;
 	config.pf = RWY_BIT64(9);
