@@ -143,12 +143,13 @@ int rwy_irq_commit(struct rwy_irq *irq)
 	return 0;
 }
 
-static int irqfd(struct rwy_irq *irq, int gsi, int event_fd, uint32_t flags)
+static int irqfd(struct rwy_irq *irq, int gsi, int event_fd, int resample_fd, uint32_t flags)
 {
 	struct kvm_irqfd arg = {
 		.fd = (uint32_t)event_fd,
 		.gsi = (uint32_t)gsi,
 		.flags = flags,
+		.resamplefd = (uint32_t)resample_fd,
 	};
 
 	return ioctl(irq->vm_fd, KVM_IRQFD, &arg) < 0 ? -errno : 0;
@@ -156,7 +157,7 @@ static int irqfd(struct rwy_irq *irq, int gsi, int event_fd, uint32_t flags)
 
 int rwy_irq_fd_add(struct rwy_irq *irq, int gsi, int event_fd)
 {
-	int err = irqfd(irq, gsi, event_fd, 0);
+	int err = irqfd(irq, gsi, event_fd, 0, 0);
 
 	if (err)
 		rwy_error("cannot wire an eventfd to interrupt %d: %s", gsi, strerror(-err));
@@ -165,7 +166,21 @@ int rwy_irq_fd_add(struct rwy_irq *irq, int gsi, int event_fd)
 
 void rwy_irq_fd_del(struct rwy_irq *irq, int gsi, int event_fd)
 {
-	irqfd(irq, gsi, event_fd, KVM_IRQFD_FLAG_DEASSIGN);
+	irqfd(irq, gsi, event_fd, 0, KVM_IRQFD_FLAG_DEASSIGN);
+}
+
+int rwy_irq_level_add(struct rwy_irq *irq, unsigned pin, int event_fd, int resample_fd)
+{
+	int err = irqfd(irq, (int)pin, event_fd, resample_fd, KVM_IRQFD_FLAG_RESAMPLE);
+
+	if (err)
+		rwy_error("cannot wire an eventfd to interrupt pin %u: %s", pin, strerror(-err));
+	return err;
+}
+
+void rwy_irq_level_del(struct rwy_irq *irq, unsigned pin, int event_fd)
+{
+	irqfd(irq, (int)pin, event_fd, 0, KVM_IRQFD_FLAG_DEASSIGN);
 }
 
 void rwy_irq_line(struct rwy_irq *irq, unsigned pin, bool level)

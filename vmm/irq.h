@@ -35,6 +35,11 @@ RWY_MUST_CHECK int rwy_irq_commit(struct rwy_irq *irq);
 /* eventfd -> GSI, in the kernel. The route must have been committed. */
 RWY_MUST_CHECK int rwy_irq_fd_add(struct rwy_irq *irq, int gsi, int event_fd);
 void rwy_irq_fd_del(struct rwy_irq *irq, int gsi, int event_fd);
+/* The same for a level-triggered pin: resample_fd is signalled when the guest has ended an
+ * interrupt. One device alone may use it for a pin and resample_fd. */
+RWY_MUST_CHECK int rwy_irq_level_add(struct rwy_irq *irq, unsigned pin, int event_fd,
+				     int resample_fd);
+void rwy_irq_level_del(struct rwy_irq *irq, unsigned pin, int event_fd);
 /* Level of an IOAPIC pin (UART, SCI). */
 void rwy_irq_line(struct rwy_irq *irq, unsigned pin, bool level);
 

@@ -40,5 +40,6 @@
 #define RWY_LAYOUT_COM1_GSI 4
 #define RWY_LAYOUT_RTC_GSI  8
 #define RWY_LAYOUT_SCI_GSI  9
+#define RWY_LAYOUT_INTX_GSI 16 /* eight of them, INTA of slot n at n % 8 (_PRT in the DSDT) */
 
 #endif

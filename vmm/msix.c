@@ -27,7 +27,10 @@ struct rwy_msix {
 	unsigned nr;
 	uint32_t pba_off;
 	bool enabled;
-	bool masked; /* all of them, by the function's own bit */
+	bool masked;	/* all of them, by the function's own bit */
+	bool following; /* the owner is being asked, and need not be told */
+	void (*changed)(void *ctx);
+	void *ctx;
 	struct vector *vectors;
 	struct source *sources; /* as many as vectors */
 };
@@ -71,6 +74,11 @@ static void wire(struct rwy_msix *msix, struct source *s)
  * could not do it has logged; the vector then stays quiet. */
 static void follow(struct rwy_msix *msix)
 {
+	if (msix->changed) {
+		msix->following = true;
+		msix->changed(msix->ctx);
+		msix->following = false;
+	}
 	for (unsigned i = 0; i < msix->nr; i++) {
 		struct source *s = &msix->sources[i];
 
@@ -124,20 +132,16 @@ static uint32_t bar_size(uint32_t used)
 	return size;
 }
 
-int rwy_msix_open(struct rwy_msix **out, struct rwy_irq *irq, struct rwy_pci_dev *dev, unsigned bar,
-		  unsigned nr_vectors)
+int rwy_msix_open_bare(struct rwy_msix **out, struct rwy_irq *irq, unsigned nr_vectors,
+		       void (*changed)(void *ctx), void *ctx)
 {
 	struct rwy_msix *msix = calloc(1, sizeof(*msix));
-	struct {
-		uint16_t flags;
-		uint32_t table;
-		uint32_t pba;
-	} __attribute__((packed)) body;
 
 	if (!msix)
 		return -ENOMEM;
 	msix->irq = irq;
-	msix->dev = dev;
+	msix->changed = changed;
+	msix->ctx = ctx;
 	msix->nr = nr_vectors;
 	msix->pba_off = nr_vectors * PCI_MSIX_ENTRY_SIZE;
 	msix->vectors = calloc(nr_vectors, sizeof(*msix->vectors));
@@ -149,6 +153,24 @@ int rwy_msix_open(struct rwy_msix **out, struct rwy_irq *irq, struct rwy_pci_dev
 	for (unsigned i = 0; i < nr_vectors; i++)
 		msix->vectors[i].gsi = msix->sources[i].fd = -1;
 	reset_vectors(msix);
+	*out = msix;
+	return 0;
+}
+
+int rwy_msix_open(struct rwy_msix **out, struct rwy_irq *irq, struct rwy_pci_dev *dev, unsigned bar,
+		  unsigned nr_vectors)
+{
+	struct rwy_msix *msix;
+	struct {
+		uint16_t flags;
+		uint32_t table;
+		uint32_t pba;
+	} __attribute__((packed)) body;
+	int err = rwy_msix_open_bare(&msix, irq, nr_vectors, NULL, NULL);
+
+	if (err)
+		return err;
+	msix->dev = dev;
 	body.flags = (uint16_t)(nr_vectors - 1);
 	body.table = bar;
 	body.pba = msix->pba_off | bar;
@@ -226,9 +248,19 @@ void rwy_msix_config_written(struct rwy_msix *msix, unsigned off, unsigned len)
 
 	if (at < off || at >= off + len)
 		return;
-	msix->enabled = flags & PCI_MSIX_FLAGS_ENABLE;
-	msix->masked = flags & PCI_MSIX_FLAGS_MASKALL;
+	rwy_msix_enable(msix, flags & PCI_MSIX_FLAGS_ENABLE, flags & PCI_MSIX_FLAGS_MASKALL);
+}
+
+void rwy_msix_enable(struct rwy_msix *msix, bool enabled, bool masked)
+{
+	msix->enabled = enabled;
+	msix->masked = masked;
 	follow(msix);
+}
+
+bool rwy_msix_can_fire(const struct rwy_msix *msix, unsigned vector)
+{
+	return can_fire(msix, &msix->vectors[vector]);
 }
 
 unsigned rwy_msix_nr(const struct rwy_msix *msix)
@@ -244,7 +276,8 @@ int rwy_msix_join(struct rwy_msix *msix, unsigned vector, int event_fd)
 		if (msix->sources[i].fd >= 0)
 			continue;
 		msix->sources[i] = (struct source){.fd = event_fd, .vector = vector};
-		follow(msix);
+		if (!msix->following)
+			follow(msix);
 		return 0;
 	}
 	return -ENOSPC;

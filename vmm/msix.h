@@ -22,6 +22,16 @@ struct rwy_msix; /* opaque: vmm/msix.c */
 /* Adds BAR `bar` and the capability to a device that is not plugged in yet. */
 RWY_MUST_CHECK int rwy_msix_open(struct rwy_msix **msix, struct rwy_irq *irq,
 				 struct rwy_pci_dev *dev, unsigned bar, unsigned nr_vectors);
+/*
+ * For a device that has a table, or the registers of MSI, of its own: adds neither BAR nor
+ * capability. Its owner writes entries with rwy_msix_bar_write, where the table comes first and
+ * the pending bits follow, and says what its capability does. changed(ctx): what can fire may be
+ * different now, before that is acted upon; it may join and part.
+ */
+RWY_MUST_CHECK int rwy_msix_open_bare(struct rwy_msix **msix, struct rwy_irq *irq,
+				      unsigned nr_vectors, void (*changed)(void *ctx), void *ctx);
+void rwy_msix_enable(struct rwy_msix *msix, bool enabled, bool masked);
+bool rwy_msix_can_fire(const struct rwy_msix *msix, unsigned vector);
 void rwy_msix_close(struct rwy_msix *msix);
 /* All entries masked, all sources parted, GSIs given back. */
 void rwy_msix_reset(struct rwy_msix *msix);

@@ -84,16 +84,30 @@ static void bar_write(void *ctx, uint64_t off, const void *buf, unsigned len)
 	bar->dev->ops->bar_write(bar->dev, (unsigned)(bar - bar->dev->bars), off, buf, len);
 }
 
+static unsigned bar_register(unsigned bar)
+{
+	return bar == RWY_PCI_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar;
+}
+
+static bool is_wide(const struct rwy_pci_dev *dev, unsigned bar)
+{
+	return bar != RWY_PCI_ROM &&
+	       (dev->config[bar_register(bar)] & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
+		       PCI_BASE_ADDRESS_MEM_TYPE_64;
+}
+
 /* Where the guest wants it, 0: nowhere, or where no host bridge would send an access. */
 static uint64_t wanted_at(const struct rwy_pci_dev *dev, unsigned i)
 {
-	uint64_t addr = get32(dev->config + PCI_BASE_ADDRESS_0 + 4 * i) &
-			(uint32_t)PCI_BASE_ADDRESS_MEM_MASK;
+	const uint8_t *reg = dev->config + bar_register(i);
+	uint64_t addr = get32(reg) & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK & ~(dev->bars[i].size - 1);
 
+	if (is_wide(dev, i))
+		addr |= (uint64_t)get32(reg + 4) << 32;
 	if (!(get16(dev->config + PCI_COMMAND) & PCI_COMMAND_MEMORY) || addr < RWY_LAYOUT_MMIO32 ||
-	    addr + dev->bars[i].size > RWY_LAYOUT_MMIO32_END)
+	    addr >= RWY_LAYOUT_MMIO32_END || dev->bars[i].size > RWY_LAYOUT_MMIO32_END - addr)
 		return 0;
-	return addr;
+	return i == RWY_PCI_ROM && !(*reg & PCI_ROM_ADDRESS_ENABLE) ? 0 : addr;
 }
 
 static void tell_mapped(struct rwy_pci_dev *dev, unsigned i, bool mapped)
@@ -164,7 +178,7 @@ static struct rwy_pci_dev *find_dev(const struct rwy_pci *pci, uint64_t bus, uin
 static void config_read(struct rwy_pci_dev *dev, unsigned reg, void *buf, unsigned len)
 {
 	memset(buf, 0xff, len);
-	if (!dev || !rwy_base_inside(reg, len, RWY_PCI_CONFIG))
+	if (!dev || !rwy_base_inside(reg, len, dev->config_len))
 		return;
 	if (dev->ops->config_read)
 		dev->ops->config_read(dev, reg, len);
@@ -175,7 +189,7 @@ static void config_write(struct rwy_pci_dev *dev, unsigned reg, const void *buf,
 {
 	const uint8_t *bytes = buf;
 
-	if (!dev || !rwy_base_inside(reg, len, RWY_PCI_CONFIG))
+	if (!dev || !rwy_base_inside(reg, len, dev->config_len))
 		return;
 	for (unsigned i = 0; i < len; i++) {
 		uint8_t mask = dev->writable[reg + i];
@@ -183,7 +197,7 @@ static void config_write(struct rwy_pci_dev *dev, unsigned reg, const void *buf,
 		dev->config[reg + i] =
 			(uint8_t)((dev->config[reg + i] & ~mask) | (bytes[i] & mask));
 	}
-	if (reg < PCI_CARDBUS_CIS) /* command or a BAR, to all that matters */
+	if (reg < PCI_CAPABILITY_LIST) /* command or a BAR, to all that matters */
 		follow_bars(dev->pci);
 	if (dev->ops->config_written)
 		dev->ops->config_written(dev, reg, len);
@@ -237,7 +251,11 @@ static void port_write(void *ctx, uint64_t off, const void *buf, unsigned len)
 void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops, const char *name,
 		      const struct rwy_pci_id *id)
 {
-	*dev = (struct rwy_pci_dev){.ops = ops, .name = name, .cap_end = CAP_FIRST};
+	memset(dev, 0, sizeof(*dev));
+	dev->ops = ops;
+	dev->name = name;
+	dev->cap_end = CAP_FIRST;
+	dev->config_len = RWY_PCI_CONFIG;
 	put16(dev->config + PCI_VENDOR_ID, id->vendor);
 	put16(dev->config + PCI_DEVICE_ID, id->device);
 	put16(dev->config + PCI_SUBSYSTEM_VENDOR_ID, id->sub_vendor);
@@ -251,9 +269,21 @@ void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops
 
 void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size)
 {
+	rwy_pci_dev_add_bar_of(dev, bar, size, 0);
+}
+
+void rwy_pci_dev_add_bar_of(struct rwy_pci_dev *dev, unsigned bar, uint64_t size, unsigned type)
+{
+	unsigned reg = bar_register(bar);
+
 	assert(bar < RWY_PCI_BARS && size >= BAR_MIN && RWY_IS_POW2(size));
 	dev->bars[bar] = (struct rwy_pci_bar){.dev = dev, .size = size};
-	put32(dev->writable + PCI_BASE_ADDRESS_0 + 4 * bar, ~(size - 1));
+	dev->config[reg] = (uint8_t)type;
+	put32(dev->writable + reg, (uint32_t) ~(size - 1));
+	if (bar == RWY_PCI_ROM)
+		dev->writable[reg] |= PCI_ROM_ADDRESS_ENABLE;
+	else if (is_wide(dev, bar))
+		put32(dev->writable + reg + 4, (uint32_t)(~(size - 1) >> 32));
 }
 
 unsigned rwy_pci_dev_add_cap(struct rwy_pci_dev *dev, uint8_t id, const void *body, unsigned len)
@@ -279,10 +309,11 @@ static int place_bars(struct rwy_pci *pci, struct rwy_pci_dev *dev)
 	for (unsigned i = 0; i < RWY_PCI_BARS; i++) {
 		if (dev->bars[i].size == 0)
 			continue;
-		next = RWY_ALIGN_UP(next, (uint64_t)dev->bars[i].size);
-		if (next + dev->bars[i].size > RWY_LAYOUT_MMIO32_END)
+		next = RWY_ALIGN_UP(next, dev->bars[i].size);
+		if (next >= RWY_LAYOUT_MMIO32_END ||
+		    dev->bars[i].size > RWY_LAYOUT_MMIO32_END - next)
 			return -ENOSPC;
-		put32(dev->config + PCI_BASE_ADDRESS_0 + 4 * i, (uint32_t)next);
+		put32(dev->config + bar_register(i), (uint32_t)next | dev->config[bar_register(i)]);
 		next += dev->bars[i].size;
 	}
 	pci->window = next;

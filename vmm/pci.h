@@ -3,9 +3,9 @@
  * The PCI root: bus 0 with its host bridge and up to 31 devices of one function each.
  *
  * Configuration space answers through ECAM (layout.h) and through ports 0xcf8/0xcfc. A device
- * owns its 256 bytes and, byte by byte, which bits the guest may write. BARs are placed in the
- * 32-bit window when the device is plugged, so that a guest may keep them; a guest that moves them,
- * or switches decoding off, is followed. A BAR outside the window is not decoded.
+ * owns its 256 or 4096 bytes and, byte by byte, which bits the guest may write. BARs are placed in
+ *the 32-bit window when the device is plugged, so that a guest may keep them; a guest that moves
+ *them, or switches decoding off, is followed. A BAR outside the window is not decoded.
  *
  * Port 0xcf9, the reset register, lies inside the address port, so the root owns it too and hands
  * its writes on.
@@ -24,9 +24,11 @@
 #include "vmm/bus.h"
 #include "vmm/irq.h"
 
-#define RWY_PCI_SLOTS  32
-#define RWY_PCI_BARS   6
-#define RWY_PCI_CONFIG 256
+#define RWY_PCI_SLOTS	   32
+#define RWY_PCI_BARS	   7 /* with the expansion ROM, which is the last */
+#define RWY_PCI_ROM	   6
+#define RWY_PCI_CONFIG	   256
+#define RWY_PCI_CONFIG_MAX 4096 /* PCI Express */
 
 struct rwy_pci; /* opaque: vmm/pci.c */
 struct rwy_pci_dev;
@@ -52,7 +54,7 @@ struct rwy_pci_dev_ops {
 struct rwy_pci_bar {
 	struct rwy_pci_dev *dev;
 	uint64_t addr; /* guest-physical, while mapped */
-	uint32_t size; /* power of two, at least 4096; 0: no such BAR */
+	uint64_t size; /* power of two, at least 4096; 0: no such BAR */
 	bool mapped;
 	uint64_t reads; /* as bus.h counts them, over all places the BAR has been at */
 	uint64_t writes;
@@ -64,10 +66,11 @@ struct rwy_pci_dev {
 	const char *name; /* "net0": bus statistics and log lines */
 	struct rwy_pci *pci;
 	unsigned slot;
-	unsigned cap_end; /* where the next capability goes */
-	uint8_t config[RWY_PCI_CONFIG];
-	uint8_t writable[RWY_PCI_CONFIG]; /* bits the guest may set and clear */
-	uint8_t power_on[RWY_PCI_CONFIG]; /* config as plugged in */
+	unsigned cap_end;    /* where the next capability goes */
+	unsigned config_len; /* RWY_PCI_CONFIG unless the device has more; beyond, all ones */
+	uint8_t config[RWY_PCI_CONFIG_MAX];
+	uint8_t writable[RWY_PCI_CONFIG_MAX]; /* bits the guest may set and clear */
+	uint8_t power_on[RWY_PCI_CONFIG_MAX]; /* config as plugged in */
 	struct rwy_pci_bar bars[RWY_PCI_BARS];
 	bool resetting;
 };
@@ -105,6 +108,9 @@ struct rwy_irq *rwy_pci_irq(const struct rwy_pci *pci);
 void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops, const char *name,
 		      const struct rwy_pci_id *id);
 void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size);
+/* The same for any size; type: the PCI_BASE_ADDRESS_MEM_* bits. A 64-bit BAR takes two registers.
+ * RWY_PCI_ROM: decoded while its own enable bit is set, too. */
+void rwy_pci_dev_add_bar_of(struct rwy_pci_dev *dev, unsigned bar, uint64_t size, unsigned type);
 /* body: what follows the two bytes of id and next. Offset of the capability. */
 unsigned rwy_pci_dev_add_cap(struct rwy_pci_dev *dev, uint8_t id, const void *body, unsigned len);
 /* Gives it a slot and its BARs their places. -ENOSPC: no slot, or the window is full. */

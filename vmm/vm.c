@@ -15,9 +15,8 @@
 
 #define RWY_STEM "vm"
 
-#define KVM_PATH  "/dev/kvm"
-#define PAGE_BITS 12
-#define NR_CHIPS  3
+#define KVM_PATH "/dev/kvm"
+#define NR_CHIPS 3
 
 /* One memfd for all RAM; what does not fit below the hole goes on at 4 GiB. */
 static int add_ram(struct rwy_vm *vm)
@@ -73,57 +72,18 @@ int rwy_vm_open(struct rwy_vm *vm, const struct rwy_vm_config *config)
 	return 0;
 }
 
-static int set_slot(struct rwy_vm *vm, unsigned slot, const struct rwy_mem_region *region,
-		    uint64_t size)
-{
-	struct kvm_userspace_memory_region arg = {
-		.slot = slot,
-		.guest_phys_addr = region->gpa.v,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)region->hva,
-	};
-
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg) < 0 ? -errno : 0;
-}
-
-static unsigned find_slot(const struct rwy_vm *vm, uint32_t region)
-{
-	unsigned slot = 0;
-
-	while (slot < vm->nr_slots && vm->slot_regions[slot] != region)
-		slot++;
-	return slot;
-}
-
-static uint32_t region_key(const struct rwy_mem_region *region)
-{
-	return (uint32_t)(region->gpa.v >> PAGE_BITS) + 1;
-}
-
 static int on_mem_add(void *ctx, const struct rwy_mem_region *region)
 {
 	struct rwy_vm *vm = ctx;
-	unsigned slot = find_slot(vm, 0);
-	int err = slot < vm->nr_slots ? set_slot(vm, slot, region, region->size) : -ENOSPC;
 
-	if (err)
-		rwy_error("KVM does not take the memory at 0x%llx (%llu KiB): %s",
-			  (unsigned long long)region->gpa.v,
-			  (unsigned long long)(region->size >> 10), strerror(-err));
-	else
-		vm->slot_regions[slot] = region_key(region);
-	return err;
+	return rwy_memslot_add(&vm->slots, region->gpa.v, region->hva, region->size);
 }
 
 static void on_mem_del(void *ctx, const struct rwy_mem_region *region)
 {
 	struct rwy_vm *vm = ctx;
-	unsigned slot = find_slot(vm, region_key(region));
 
-	if (slot == vm->nr_slots)
-		return;
-	set_slot(vm, slot, region, 0);
-	vm->slot_regions[slot] = 0;
+	rwy_memslot_del(&vm->slots, region->gpa.v);
 }
 
 static int open_device(struct rwy_vm *vm)
@@ -180,8 +140,6 @@ static int check_capabilities(struct rwy_vm *vm)
 		rwy_error("--cpus: this KVM runs at most %d vCPUs", most);
 		return -EINVAL;
 	}
-	most = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_NR_MEMSLOTS);
-	vm->nr_slots = most > 0 ? RWY_MIN((unsigned)most, (unsigned)RWY_VM_SLOTS) : 32;
 	return 0;
 }
 
@@ -216,6 +174,8 @@ static int create_vm(struct rwy_vm *vm)
 		rwy_error("KVM cannot create a virtual machine: %s", strerror(-err));
 		return err;
 	}
+	rwy_memslot_init(&vm->slots, vm->fd,
+			 ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_NR_MEMSLOTS));
 	err = save_chips(vm);
 	if (err)
 		return err;

@@ -14,9 +14,8 @@
 #include "vmm/boot.h"
 #include "vmm/bus.h"
 #include "vmm/irq.h"
+#include "vmm/memslot.h"
 #include "vmm/vcpu.h"
-
-#define RWY_VM_SLOTS 512
 
 struct rwy_vm_config {
 	uint64_t memory;    /* bytes, a multiple of page_size */
@@ -38,9 +37,8 @@ struct rwy_vm {
 	struct rwy_bus mmio, pio;
 	int kvm_fd, fd; /* owned */
 	struct rwy_irq *irq;
-	struct kvm_irqchip *chips;	     /* their state after creation: both PICs, the IOAPIC */
-	uint32_t slot_regions[RWY_VM_SLOTS]; /* KVM memory slot -> guest page number + 1; 0: free */
-	unsigned nr_slots;		     /* that KVM has */
+	struct kvm_irqchip *chips; /* their state after creation: both PICs, the IOAPIC */
+	struct rwy_memslot slots;
 	struct rwy_cpuid cpuid;
 	struct rwy_vcpu_gate gate;
 	struct rwy_vcpu_config vcpu_config;

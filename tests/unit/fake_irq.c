@@ -96,6 +96,23 @@ void rwy_irq_fd_del(struct rwy_irq *irq, int gsi, int event_fd)
 	fail_msg("eventfd %d is not wired to %d", event_fd, gsi);
 }
 
+int rwy_irq_level_add(struct rwy_irq *irq, unsigned pin, int event_fd, int resample_fd)
+{
+	assert_in_range(pin, 0, RWY_IRQ_PINS - 1);
+	assert_int_equal(irq->pins[pin].fd, 0);
+	irq->pins[pin].fd = event_fd;
+	irq->pins[pin].resample_fd = resample_fd;
+	irq->wired++;
+	return 0;
+}
+
+void rwy_irq_level_del(struct rwy_irq *irq, unsigned pin, int event_fd)
+{
+	assert_int_equal(irq->pins[pin].fd, event_fd);
+	irq->pins[pin].fd = 0;
+	irq->wired--;
+}
+
 void rwy_irq_line(struct rwy_irq *irq, unsigned pin, bool level)
 {
 }

@@ -21,6 +21,9 @@ struct rwy_irq {
 		uint64_t gpa; /* 0: none */
 		int fd;
 	} bells[FAKE_IRQ_BELLS];
+	struct {
+		int fd, resample_fd;
+	} pins[RWY_IRQ_PINS]; /* 0: none */
 	unsigned commits;
 	unsigned gsis;	     /* in use */
 	unsigned wired;	     /* eventfds */

@@ -276,12 +276,57 @@ static void reset(void **state)
 	toy_shut(&toy);
 }
 
+struct owner {
+	struct rwy_msix *msix;
+	unsigned asked;
+	int fds[VECTORS]; /* 0: none */
+};
+
+/* As a real device does: it gets an eventfd for a vector when that is first needed. */
+static void owner_changed(void *ctx)
+{
+	struct owner *owner = ctx;
+
+	owner->asked++;
+	for (unsigned i = 0; i < VECTORS; i++) {
+		if (owner->fds[i] || !rwy_msix_can_fire(owner->msix, i))
+			continue;
+		owner->fds[i] = rwy_fd_event();
+		assert_int_equal(rwy_msix_join(owner->msix, i, owner->fds[i]), 0);
+	}
+}
+
+static void bare(void **state)
+{
+	struct owner owner = {0};
+	struct rwy_irq *irq;
+	const uint32_t entry[4] = {0xfee01000, 0, 0x41, 0};
+
+	assert_int_equal(rwy_irq_open(&irq, -1), 0);
+	assert_int_equal(rwy_msix_open_bare(&owner.msix, irq, VECTORS, owner_changed, &owner), 0);
+	rwy_msix_bar_write(owner.msix, 3 * 16, &entry[0], 8);
+	rwy_msix_bar_write(owner.msix, 3 * 16 + 8, &entry[2], 8);
+	assert_int_equal(owner.fds[3], 0);
+	rwy_msix_enable(owner.msix, true, true);
+	assert_int_equal(owner.fds[3], 0);
+	rwy_msix_enable(owner.msix, true, false);
+	assert_int_not_equal(owner.fds[3], 0);
+	assert_int_equal(fake_irq_message(irq, owner.fds[3])->data, 0x41);
+	assert_int_equal(irq->gsis, 1);
+	rwy_msix_enable(owner.msix, false, false);
+	assert_null(fake_irq_message(irq, owner.fds[3]));
+	assert_int_equal(owner.asked, 5);
+	rwy_msix_close(owner.msix);
+	rwy_irq_close(irq);
+	rwy_fd_close(&owner.fds[3]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),  cmocka_unit_test(lazy),   cmocka_unit_test(masking),
 		cmocka_unit_test(moving), cmocka_unit_test(shared), cmocka_unit_test(no_route_left),
-		cmocka_unit_test(reset),
+		cmocka_unit_test(reset),  cmocka_unit_test(bare),
 	};
 
 	return UNIT_RUN(tests);

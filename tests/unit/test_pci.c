@@ -297,12 +297,55 @@ static void full(void **state)
 	rig_close(&rig);
 }
 
+/* A 64-bit BAR, an expansion ROM, and configuration space as PCI Express has it. */
+static void express(void **state)
+{
+	struct pci_rig rig;
+	struct toy toy;
+	uint32_t rom, wide;
+
+	rig_open(&rig);
+	memset(&toy, 0, sizeof(toy));
+	rwy_pci_dev_init(&toy.pci, &toy_ops, "toy", &(struct rwy_pci_id){.vendor = 1});
+	rwy_pci_dev_add_bar_of(&toy.pci, 0, 0x10000, 0xc);
+	rwy_pci_dev_add_bar_of(&toy.pci, RWY_PCI_ROM, 0x8000, 0);
+	toy.pci.config_len = RWY_PCI_CONFIG_MAX;
+	toy.pci.config[0x100] = 0x42;
+	assert_int_equal(rwy_pci_plug(rig.pci, &toy.pci), 0);
+	assert_int_equal(cfg_in(&rig, 1, 0x100, 4), 0x42);
+	assert_int_equal(cfg_in(&rig, 1, 0xffe, 4), UINT32_MAX);
+	wide = cfg_in(&rig, 1, 0x10, 4);
+	assert_int_equal(wide & 0xf, 0xc);
+	cfg_out(&rig, 1, 0x10, 4, UINT32_MAX);
+	cfg_out(&rig, 1, 0x14, 4, UINT32_MAX);
+	assert_int_equal(cfg_in(&rig, 1, 0x10, 4), 0xffff000c);
+	assert_int_equal(cfg_in(&rig, 1, 0x14, 4), UINT32_MAX);
+	/* Its upper half counts: at 4 GiB and that much there is no window. */
+	cfg_out(&rig, 1, 0x10, 4, wide);
+	cfg_out(&rig, 1, 0x14, 4, 1);
+	cfg_out(&rig, 1, 0x04, 2, 2);
+	assert_false(toy.pci.bars[0].mapped);
+	cfg_out(&rig, 1, 0x14, 4, 0);
+	assert_true(toy.pci.bars[0].mapped);
+	assert_int_equal(toy.pci.bars[0].addr, wide & ~0xfu);
+	/* The ROM has a bit of its own. */
+	rom = cfg_in(&rig, 1, 0x30, 4);
+	assert_false(toy.pci.bars[RWY_PCI_ROM].mapped);
+	cfg_out(&rig, 1, 0x30, 4, rom | 1);
+	assert_true(toy.pci.bars[RWY_PCI_ROM].mapped);
+	assert_int_equal(rig_in(&rig.mmio, rom, 1), 0x10 + RWY_PCI_ROM);
+	cfg_out(&rig, 1, 0x30, 4, 0xfffffffe);
+	assert_int_equal(cfg_in(&rig, 1, 0x30, 4), 0xffff8000);
+	assert_false(toy.pci.bars[RWY_PCI_ROM].mapped);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identity), cmocka_unit_test(masks),   cmocka_unit_test(sizing),
 		cmocka_unit_test(decoding), cmocka_unit_test(overlap), cmocka_unit_test(ports),
-		cmocka_unit_test(reset),    cmocka_unit_test(full),
+		cmocka_unit_test(reset),    cmocka_unit_test(full),    cmocka_unit_test(express),
 	};
 
 	return UNIT_RUN(tests);
