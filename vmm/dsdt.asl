@@ -16,6 +16,34 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "RINGWY", "RINGWAY", 1)
 			Name (_SEG, 0)
 			Name (_BBN, 0)
 			Name (_UID, 0)
+
+			/*
+			 * The guest may have native hot-plug (bit 0) and the PCI Express
+			 * capability (bit 4) to itself, and nothing else: there is no PME and no
+			 * AER here (PCI Firmware Specification 3.3 section 4.5.1).
+			 */
+			Method (_OSC, 4)
+			{
+				CreateDWordField (Arg3, 0, STAT)
+				If (Arg0 != ToUUID ("33db4d5b-1ff7-401c-9657-7441c03dd766"))
+				{
+					STAT |= 0x04
+					Return (Arg3)
+				}
+				CreateDWordField (Arg3, 8, CTRL)
+				Local0 = CTRL & 0x11
+				If (Arg1 != 1)
+				{
+					STAT |= 0x08
+				}
+				If (Local0 != CTRL)
+				{
+					STAT |= 0x10
+				}
+				CTRL = Local0
+				Return (Arg3)
+			}
+
 			Name (_CRS, ResourceTemplate ()
 			{
 				WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode,

@@ -3,12 +3,18 @@
 
 #include "lib/log.h"
 #include "vmm/layout.h"
+#include "vmm/pci_bytes.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define get16 rwy_pci_bytes_get16
+#define get32 rwy_pci_bytes_get32
+#define put16 rwy_pci_bytes_put16
+#define put32 rwy_pci_bytes_put32
 
 #define RWY_STEM "pci"
 
@@ -25,8 +31,9 @@
 #define ADDR_DEVFN(addr) ((addr) >> 8 & 0xff)
 #define ADDR_REG(addr)	 ((addr)&0xfc)
 
-#define BAR_MIN	  4096
-#define CAP_FIRST 0x40
+/* Of a bridge's memory window: what a hot-plugged device may need; 16 of them leave half of all. */
+#define BRIDGE_WINDOW (UINT32_C(32) << 20)
+#define BRIDGE_ALIGN  (UINT32_C(1) << 20)
 
 struct rwy_pci {
 	struct rwy_bus *mmio;
@@ -38,32 +45,64 @@ struct rwy_pci {
 	struct rwy_pci_dev bridge;
 	uint32_t address; /* port 0xcf8 */
 	uint64_t window;  /* first free address of the 32-bit window */
+	uint8_t nr_buses; /* behind bridges, at power-on */
 	void (*reset_done)(void *ctx);
 	void *reset_ctx;
 	unsigned nr_resetting;
 	struct rwy_log_limit limit;
 };
 
-static uint16_t get16(const uint8_t *p)
+/* ---- the tree: the root bus, and behind each bridge on it a link with one device ---- */
+
+#define NR_PLACES (2 * RWY_PCI_SLOTS)
+
+/* What is on the root bus, then what is behind it. */
+static struct rwy_pci_dev *dev_at(const struct rwy_pci *pci, unsigned place)
 {
-	return (uint16_t)(p[0] | p[1] << 8);
+	struct rwy_pci_dev *dev = pci->slots[place % RWY_PCI_SLOTS];
+
+	return dev && place >= RWY_PCI_SLOTS ? dev->child : dev;
 }
 
-static uint32_t get32(const uint8_t *p)
+static bool is_bridge(const struct rwy_pci_dev *dev)
 {
-	return get16(p) | (uint32_t)get16(p + 2) << 16;
+	return dev->config[PCI_HEADER_TYPE] == PCI_HEADER_TYPE_BRIDGE;
 }
 
-static void put16(uint8_t *p, uint16_t v)
+/* Bus numbers behind the root are the guest's to give. */
+static struct rwy_pci_dev *find_dev(const struct rwy_pci *pci, uint64_t bus, uint64_t devfn)
 {
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
+	if (devfn % 8)
+		return NULL;
+	if (bus == 0)
+		return pci->slots[devfn / 8];
+	for (unsigned slot = 0; slot < RWY_PCI_SLOTS; slot++) {
+		const struct rwy_pci_dev *dev = pci->slots[slot];
+
+		if (dev && is_bridge(dev) && dev->config[PCI_SECONDARY_BUS] == bus)
+			return devfn == 0 && dev->child && !dev->child->leaving ? dev->child : NULL;
+	}
+	return NULL;
 }
 
-static void put32(uint8_t *p, uint32_t v)
+static bool in_window(uint64_t base, uint64_t limit, uint64_t addr, uint64_t size)
 {
-	put16(p, (uint16_t)v);
-	put16(p + 2, (uint16_t)(v >> 16));
+	return addr >= base && addr + (size - 1) <= limit;
+}
+
+/* A bridge passes on what one of its two windows holds (PCI-to-PCI Bridge 1.2 section 3.2.5). */
+static bool forwards(const struct rwy_pci_dev *bridge, uint64_t addr, uint64_t size)
+{
+	const uint8_t *c = bridge->config;
+	uint64_t base = (uint64_t)(get16(c + PCI_MEMORY_BASE) & 0xfff0) << 16;
+	uint64_t limit = (uint64_t)(get16(c + PCI_MEMORY_LIMIT) | 0xf) << 16 | 0xffff;
+	uint64_t pref_base = (uint64_t)get32(c + PCI_PREF_BASE_UPPER32) << 32 |
+			     (uint64_t)(get16(c + PCI_PREF_MEMORY_BASE) & 0xfff0) << 16;
+	uint64_t pref_limit = (uint64_t)get32(c + PCI_PREF_LIMIT_UPPER32) << 32 |
+			      (uint64_t)(get16(c + PCI_PREF_MEMORY_LIMIT) | 0xf) << 16 | 0xffff;
+
+	return (get16(c + PCI_COMMAND) & PCI_COMMAND_MEMORY) &&
+	       (in_window(base, limit, addr, size) || in_window(pref_base, pref_limit, addr, size));
 }
 
 /* ---- BARs ---- */
@@ -84,28 +123,25 @@ static void bar_write(void *ctx, uint64_t off, const void *buf, unsigned len)
 	bar->dev->ops->bar_write(bar->dev, (unsigned)(bar - bar->dev->bars), off, buf, len);
 }
 
-static unsigned bar_register(unsigned bar)
-{
-	return bar == RWY_PCI_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar;
-}
-
 static bool is_wide(const struct rwy_pci_dev *dev, unsigned bar)
 {
 	return bar != RWY_PCI_ROM &&
-	       (dev->config[bar_register(bar)] & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
+	       (dev->config[rwy_pci_bar_register(bar)] & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
 		       PCI_BASE_ADDRESS_MEM_TYPE_64;
 }
 
 /* Where the guest wants it, 0: nowhere, or where no host bridge would send an access. */
 static uint64_t wanted_at(const struct rwy_pci_dev *dev, unsigned i)
 {
-	const uint8_t *reg = dev->config + bar_register(i);
+	const uint8_t *reg = dev->config + rwy_pci_bar_register(i);
 	uint64_t addr = get32(reg) & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK & ~(dev->bars[i].size - 1);
 
 	if (is_wide(dev, i))
 		addr |= (uint64_t)get32(reg + 4) << 32;
 	if (!(get16(dev->config + PCI_COMMAND) & PCI_COMMAND_MEMORY) || addr < RWY_LAYOUT_MMIO32 ||
 	    addr >= RWY_LAYOUT_MMIO32_END || dev->bars[i].size > RWY_LAYOUT_MMIO32_END - addr)
+		return 0;
+	if (dev->leaving || (dev->bridge && !forwards(dev->bridge, addr, dev->bars[i].size)))
 		return 0;
 	return i == RWY_PCI_ROM && !(*reg & PCI_ROM_ADDRESS_ENABLE) ? 0 : addr;
 }
@@ -152,8 +188,8 @@ static void map_bar(struct rwy_pci_dev *dev, unsigned i, uint64_t addr)
 static void follow_bars(struct rwy_pci *pci)
 {
 	for (unsigned pass = 0; pass < 2; pass++) {
-		for (unsigned n = 0; n < RWY_PCI_SLOTS * RWY_PCI_BARS; n++) {
-			struct rwy_pci_dev *dev = pci->slots[n / RWY_PCI_BARS];
+		for (unsigned n = 0; n < NR_PLACES * RWY_PCI_BARS; n++) {
+			struct rwy_pci_dev *dev = dev_at(pci, n / RWY_PCI_BARS);
 			unsigned i = n % RWY_PCI_BARS;
 			uint64_t addr;
 
@@ -169,11 +205,6 @@ static void follow_bars(struct rwy_pci *pci)
 }
 
 /* ---- configuration space ---- */
-
-static struct rwy_pci_dev *find_dev(const struct rwy_pci *pci, uint64_t bus, uint64_t devfn)
-{
-	return bus == 0 && devfn % 8 == 0 ? pci->slots[devfn / 8] : NULL;
-}
 
 static void config_read(struct rwy_pci_dev *dev, unsigned reg, void *buf, unsigned len)
 {
@@ -246,82 +277,38 @@ static void port_write(void *ctx, uint64_t off, const void *buf, unsigned len)
 		pci->reset_port(pci->ctx, *(const uint8_t *)buf);
 }
 
-/* ---- devices ---- */
+/* ---- plugging ---- */
 
-void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops, const char *name,
-		      const struct rwy_pci_id *id)
+/* As firmware would: a guest may keep it, and it is the same at each reset. */
+static int place_bars(struct rwy_pci_dev *dev, uint64_t *next, uint64_t end)
 {
-	memset(dev, 0, sizeof(*dev));
-	dev->ops = ops;
-	dev->name = name;
-	dev->cap_end = CAP_FIRST;
-	dev->config_len = RWY_PCI_CONFIG;
-	put16(dev->config + PCI_VENDOR_ID, id->vendor);
-	put16(dev->config + PCI_DEVICE_ID, id->device);
-	put16(dev->config + PCI_SUBSYSTEM_VENDOR_ID, id->sub_vendor);
-	put16(dev->config + PCI_SUBSYSTEM_ID, id->sub_device);
-	put32(dev->config + PCI_CLASS_REVISION, id->class_code << 8 | id->revision);
-	put16(dev->writable + PCI_COMMAND,
-	      PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
-	dev->writable[PCI_CACHE_LINE_SIZE] = 0xff;
-	dev->writable[PCI_INTERRUPT_LINE] = 0xff;
-}
-
-void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size)
-{
-	rwy_pci_dev_add_bar_of(dev, bar, size, 0);
-}
-
-void rwy_pci_dev_add_bar_of(struct rwy_pci_dev *dev, unsigned bar, uint64_t size, unsigned type)
-{
-	unsigned reg = bar_register(bar);
-
-	assert(bar < RWY_PCI_BARS && size >= BAR_MIN && RWY_IS_POW2(size));
-	dev->bars[bar] = (struct rwy_pci_bar){.dev = dev, .size = size};
-	dev->config[reg] = (uint8_t)type;
-	put32(dev->writable + reg, (uint32_t) ~(size - 1));
-	if (bar == RWY_PCI_ROM)
-		dev->writable[reg] |= PCI_ROM_ADDRESS_ENABLE;
-	else if (is_wide(dev, bar))
-		put32(dev->writable + reg + 4, (uint32_t)(~(size - 1) >> 32));
-}
-
-unsigned rwy_pci_dev_add_cap(struct rwy_pci_dev *dev, uint8_t id, const void *body, unsigned len)
-{
-	unsigned at = dev->cap_end;
-	uint8_t *link = &dev->config[PCI_CAPABILITY_LIST];
-
-	assert(at + 2 + len <= RWY_PCI_CONFIG);
-	while (*link)
-		link = &dev->config[*link + PCI_CAP_LIST_NEXT];
-	*link = (uint8_t)at;
-	dev->config[at] = id;
-	memcpy(dev->config + at + 2, body, len);
-	dev->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
-	dev->cap_end = RWY_ALIGN_UP(at + 2 + len, 4u);
-	return at;
-}
-
-static int place_bars(struct rwy_pci *pci, struct rwy_pci_dev *dev)
-{
-	uint64_t next = pci->window;
-
 	for (unsigned i = 0; i < RWY_PCI_BARS; i++) {
 		if (dev->bars[i].size == 0)
 			continue;
-		next = RWY_ALIGN_UP(next, dev->bars[i].size);
-		if (next >= RWY_LAYOUT_MMIO32_END ||
-		    dev->bars[i].size > RWY_LAYOUT_MMIO32_END - next)
+		*next = RWY_ALIGN_UP(*next, dev->bars[i].size);
+		if (*next >= end || dev->bars[i].size > end - *next)
 			return -ENOSPC;
-		put32(dev->config + bar_register(i), (uint32_t)next | dev->config[bar_register(i)]);
-		next += dev->bars[i].size;
+		put32(dev->config + rwy_pci_bar_register(i),
+		      (uint32_t)*next | dev->config[rwy_pci_bar_register(i)]);
+		*next += dev->bars[i].size;
 	}
-	pci->window = next;
 	return 0;
 }
 
-int rwy_pci_plug(struct rwy_pci *pci, struct rwy_pci_dev *dev)
+static int place_window(struct rwy_pci_dev *dev, uint64_t *next)
 {
+	*next = RWY_ALIGN_UP(*next, (uint64_t)BRIDGE_ALIGN);
+	if (*next + BRIDGE_WINDOW > RWY_LAYOUT_MMIO32_END)
+		return -ENOSPC;
+	put16(dev->config + PCI_MEMORY_BASE, (uint16_t)(*next >> 16));
+	*next += BRIDGE_WINDOW;
+	put16(dev->config + PCI_MEMORY_LIMIT, (uint16_t)((*next - BRIDGE_ALIGN) >> 16));
+	return 0;
+}
+
+static int plug_on_root(struct rwy_pci *pci, struct rwy_pci_dev *dev)
+{
+	uint64_t next = pci->window;
 	unsigned slot = 0;
 	int rc;
 
@@ -329,13 +316,42 @@ int rwy_pci_plug(struct rwy_pci *pci, struct rwy_pci_dev *dev)
 		slot++;
 	if (slot == RWY_PCI_SLOTS)
 		return -ENOSPC;
-	rc = place_bars(pci, dev);
+	rc = place_bars(dev, &next, RWY_LAYOUT_MMIO32_END);
+	if (rc == 0 && is_bridge(dev))
+		rc = place_window(dev, &next);
+	if (rc < 0)
+		return rc;
+	if (is_bridge(dev))
+		memset(dev->config + PCI_SECONDARY_BUS, ++pci->nr_buses, 2); /* subordinate, too */
+	pci->window = next;
+	dev->slot = slot;
+	pci->slots[slot] = dev;
+	return 0;
+}
+
+static int plug_behind(struct rwy_pci_dev *bridge, struct rwy_pci_dev *dev)
+{
+	uint64_t base = (uint64_t)get16(bridge->power_on + PCI_MEMORY_BASE) << 16;
+	int rc;
+
+	if (bridge->child)
+		return -EBUSY;
+	rc = place_bars(dev, &base, base + BRIDGE_WINDOW);
+	if (rc < 0)
+		return rc;
+	dev->slot = 0;
+	bridge->child = dev;
+	return 0;
+}
+
+int rwy_pci_plug(struct rwy_pci *pci, struct rwy_pci_dev *dev)
+{
+	int rc = dev->bridge ? plug_behind(dev->bridge, dev) : plug_on_root(pci, dev);
+
 	if (rc < 0)
 		return rc;
 	dev->pci = pci;
-	dev->slot = slot;
 	memcpy(dev->power_on, dev->config, sizeof(dev->config));
-	pci->slots[slot] = dev;
 	return 0;
 }
 
@@ -413,8 +429,8 @@ void rwy_pci_close(struct rwy_pci *pci)
 {
 	if (!pci)
 		return;
-	for (unsigned slot = RWY_PCI_SLOTS; slot-- > 0;) {
-		struct rwy_pci_dev *dev = pci->slots[slot];
+	for (unsigned place = NR_PLACES; place-- > 0;) {
+		struct rwy_pci_dev *dev = dev_at(pci, place);
 
 		if (!dev)
 			continue;
@@ -422,7 +438,10 @@ void rwy_pci_close(struct rwy_pci *pci)
 			if (dev->bars[i].mapped)
 				unmap_bar(dev, i);
 		}
-		pci->slots[slot] = NULL;
+		if (dev->bridge)
+			dev->bridge->child = NULL;
+		else
+			pci->slots[place] = NULL;
 		dev->ops->close(dev);
 	}
 	rwy_bus_del(pci->pio, PORT_ADDRESS);
@@ -441,12 +460,38 @@ static void one_is_quiet(struct rwy_pci *pci)
 		pci->reset_done(pci->reset_ctx);
 }
 
+static void leave(struct rwy_pci_dev *dev)
+{
+	dev->bridge->child = NULL;
+	dev->left(dev->left_ctx);
+}
+
 void rwy_pci_reset_done(struct rwy_pci_dev *dev)
 {
+	struct rwy_pci *pci = dev->pci;
+	bool awaited = dev->awaited;
+
 	if (!dev->resetting)
 		return;
 	dev->resetting = false;
-	one_is_quiet(dev->pci);
+	dev->awaited = false;
+	if (dev->leaving)
+		leave(dev);
+	if (awaited)
+		one_is_quiet(pci);
+}
+
+void rwy_pci_unplug(struct rwy_pci_dev *dev, void (*left)(void *ctx), void *ctx)
+{
+	assert(dev->bridge && !dev->leaving);
+	dev->leaving = true;
+	dev->left = left;
+	dev->left_ctx = ctx;
+	follow_bars(dev->pci);
+	if (!dev->resetting)
+		dev->resetting = !dev->ops->reset(dev);
+	if (!dev->resetting)
+		leave(dev);
 }
 
 void rwy_pci_reset(struct rwy_pci *pci, void (*done)(void *ctx), void *ctx)
@@ -456,20 +501,36 @@ void rwy_pci_reset(struct rwy_pci *pci, void (*done)(void *ctx), void *ctx)
 	pci->reset_ctx = ctx;
 	pci->address = 0;
 	pci->nr_resetting = 1; /* our own, so that `done` does not come before the end */
-	for (unsigned slot = 0; slot < RWY_PCI_SLOTS; slot++) {
-		struct rwy_pci_dev *dev = pci->slots[slot];
+	for (unsigned place = 0; place < NR_PLACES; place++) {
+		struct rwy_pci_dev *dev = dev_at(pci, place);
 
 		if (dev)
 			memcpy(dev->config, dev->power_on, sizeof(dev->config));
 	}
 	follow_bars(pci);
-	for (unsigned slot = 0; slot < RWY_PCI_SLOTS; slot++) {
-		struct rwy_pci_dev *dev = pci->slots[slot];
+	for (unsigned place = 0; place < NR_PLACES; place++) {
+		struct rwy_pci_dev *dev = dev_at(pci, place);
 
 		if (!dev)
 			continue;
-		dev->resetting = !dev->ops->reset(dev);
+		if (!dev->resetting)
+			dev->resetting = !dev->ops->reset(dev);
+		dev->awaited = dev->resetting;
 		pci->nr_resetting += dev->resetting;
 	}
 	one_is_quiet(pci);
+}
+
+struct rwy_pci_dev *rwy_pci_first(const struct rwy_pci *pci)
+{
+	return pci->slots[0];
+}
+
+struct rwy_pci_dev *rwy_pci_next(const struct rwy_pci_dev *dev)
+{
+	for (unsigned slot = dev->slot + 1; slot < RWY_PCI_SLOTS; slot++) {
+		if (dev->pci->slots[slot])
+			return dev->pci->slots[slot];
+	}
+	return NULL;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The PCI root: bus 0 with its host bridge and up to 31 devices of one function each.
+ * The PCI root: bus 0 with its host bridge and up to 31 devices of one function each. One of them
+ * may be a bridge (root_port.h) and have a device behind it, which may come and go while the guest
+ * runs; which number that bus has is what the guest wrote, and a BAR there is decoded only where
+ * the bridge forwards it.
  *
  * Configuration space answers through ECAM (layout.h) and through ports 0xcf8/0xcfc. A device
- * owns its 256 or 4096 bytes and, byte by byte, which bits the guest may write. BARs are placed in
- *the 32-bit window when the device is plugged, so that a guest may keep them; a guest that moves
- *them, or switches decoding off, is followed. A BAR outside the window is not decoded.
+ * owns its 256 or 4096 bytes and, byte by byte, which bits the guest may write. BARs are placed
+ * in the 32-bit window when the device is plugged, so that a guest may keep them; a guest that
+ * moves them, or switches decoding off, is followed. A BAR outside the window is not decoded.
  *
  * Port 0xcf9, the reset register, lies inside the address port, so the root owns it too and hands
  * its writes on.
@@ -23,6 +26,8 @@
 #include "lib/base.h"
 #include "vmm/bus.h"
 #include "vmm/irq.h"
+
+#include <linux/pci_regs.h>
 
 #define RWY_PCI_SLOTS	   32
 #define RWY_PCI_BARS	   7 /* with the expansion ROM, which is the last */
@@ -72,8 +77,19 @@ struct rwy_pci_dev {
 	uint8_t writable[RWY_PCI_CONFIG_MAX]; /* bits the guest may set and clear */
 	uint8_t power_on[RWY_PCI_CONFIG_MAX]; /* config as plugged in */
 	struct rwy_pci_bar bars[RWY_PCI_BARS];
+	struct rwy_pci_dev *bridge; /* what it is behind, set before plugging; NULL: bus 0 */
+	struct rwy_pci_dev *child;  /* of a bridge: what is behind it */
 	bool resetting;
+	bool awaited; /* by rwy_pci_reset */
+	bool leaving; /* unplugged, not quiet yet: the guest sees it no more */
+	void (*left)(void *ctx);
+	void *left_ctx;
 };
+
+RWY_INLINE unsigned rwy_pci_bar_register(unsigned bar)
+{
+	return bar == RWY_PCI_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar;
+}
 
 struct rwy_pci_id {
 	uint16_t vendor;
@@ -104,7 +120,7 @@ void rwy_pci_close(struct rwy_pci *pci);
 void rwy_pci_reset(struct rwy_pci *pci, void (*done)(void *ctx), void *ctx);
 struct rwy_irq *rwy_pci_irq(const struct rwy_pci *pci);
 
-/* A device describes itself in this order: init, add BARs and capabilities, plug. */
+/* pci_dev.c. A device describes itself in this order: init, add BARs and capabilities, plug. */
 void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops, const char *name,
 		      const struct rwy_pci_id *id);
 void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size);
@@ -113,8 +129,18 @@ void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size);
 void rwy_pci_dev_add_bar_of(struct rwy_pci_dev *dev, unsigned bar, uint64_t size, unsigned type);
 /* body: what follows the two bytes of id and next. Offset of the capability. */
 unsigned rwy_pci_dev_add_cap(struct rwy_pci_dev *dev, uint8_t id, const void *body, unsigned len);
-/* Gives it a slot and its BARs their places. -ENOSPC: no slot, or the window is full. */
+/* After init: a bridge, with bus numbers and memory windows. It has BARs 0 and 1 only. */
+void rwy_pci_dev_make_bridge(struct rwy_pci_dev *dev);
+/* Gives it a slot and its BARs their places. -ENOSPC: no slot, or the window is full; -EBUSY: there
+ * is a device behind that bridge. */
 RWY_MUST_CHECK int rwy_pci_plug(struct rwy_pci *pci, struct rwy_pci_dev *dev);
 void rwy_pci_reset_done(struct rwy_pci_dev *dev);
+/* Takes a device away from behind its bridge. left(ctx) when it is quiet, perhaps at once; then it
+ * is the caller's, to call dev->ops->close without the lock. */
+void rwy_pci_unplug(struct rwy_pci_dev *dev, void (*left)(void *ctx), void *ctx);
+
+/* The devices on bus 0, ascending; NULL: no more. */
+struct rwy_pci_dev *rwy_pci_first(const struct rwy_pci *pci);
+struct rwy_pci_dev *rwy_pci_next(const struct rwy_pci_dev *dev);
 
 #endif
