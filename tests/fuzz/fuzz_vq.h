@@ -17,15 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FUZZ_UVA     0x10000u
-#define FUZZ_DRIVER  1024u
-#define FUZZ_DEVICE  1280u
-#define FUZZ_TABLES  2048u
-#define FUZZ_DATA    3072u
-#define FUZZ_LEN     5120u
-#define FUZZ_SIZES   8u
-#define FUZZ_HELD    256u
-#define FUZZ_RESTART 7u
+#define FUZZ_UVA    0x10000u
+#define FUZZ_DRIVER 1024u
+#define FUZZ_DEVICE 1280u
+#define FUZZ_TABLES 2048u
+#define FUZZ_DATA   3072u
+#define FUZZ_LEN    5120u
+#define FUZZ_SIZES  8u
+#define FUZZ_HELD   256u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -162,8 +161,8 @@ static inline void fuzz_pop(struct fuzz *f, unsigned want)
 		memcpy(c->iov, chains[i].iov, (c->nr_out + c->nr_in) * sizeof(*c->iov));
 	}
 	f->nr_unpop += n;
-	if (f->nr_held > f->config.size + FUZZ_RESTART * f->config.size)
-		abort(); /* in flight is bounded by the ring between restarts */
+	if (f->nr_held > f->config.size)
+		abort(); /* in flight is bounded by the ring */
 }
 
 static inline void fuzz_push(struct fuzz *f, unsigned at)
