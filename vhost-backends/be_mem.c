@@ -18,6 +18,8 @@
 
 #define RWY_STEM "be_mem"
 
+#define RING_ALIGN 16u /* the most any part of a ring needs (virtio 1.2, 2.7 and 2.8) */
+
 static void unmap(struct rwy_be_map *map)
 {
 	munmap(map->addr, map->len);
@@ -43,6 +45,9 @@ static int map_region(const struct rwy_vu_region *from, int fd, struct rwy_be_ma
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_size < 0 || from->size == 0 ||
 	    RWY_ADD_OVERFLOW(from->mmap_offset, from->size, &end))
+		return -EINVAL;
+	/* what is aligned for the front-end must be so for us: rings are read by the word */
+	if ((from->mmap_offset ^ from->uva) & (RING_ALIGN - 1))
 		return -EINVAL;
 	/* a byte beyond the end would be a SIGBUS */
 	if (end > (uint64_t)st.st_size)

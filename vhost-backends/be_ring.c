@@ -52,11 +52,8 @@ static bool is_fresh(const struct rwy_vq_config *config)
 	const uint8_t *driver = rwy_mem_at_uva(config->mem, config->driver, len[1]);
 	const uint8_t *device = rwy_mem_at_uva(config->mem, config->device, len[2]);
 
-	/* A region may begin anywhere in its file, and then what it holds is aligned for the
-	 * front-end only. rwy_vq_start says what is wrong. */
-	if (!desc || !driver || !device || (uintptr_t)desc & 15 ||
-	    (uintptr_t)driver & (config->packed ? 3 : 1) || (uintptr_t)device & 3)
-		return false;
+	if (!desc || !driver || !device)
+		return false; /* rwy_vq_start says what is wrong */
 	if (config->packed) {
 		const struct vring_packed_desc *first = (const void *)desc;
 		const struct vring_packed_desc_event *event = (const void *)device;

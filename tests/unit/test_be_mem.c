@@ -84,6 +84,9 @@ static void bad_regions_change_nothing(void **state)
 		{"gpa around", {PEER_GPA - 4096, MIB, second.uva, 0}},
 		{"uva overlaps", {second.gpa, MIB, PEER_UVA + 4096, 0}},
 		{"uva the same", {second.gpa, MIB, PEER_UVA, 0}},
+		/* fuzz_vu_back: what is aligned there would not be so here */
+		{"place in the file is odd", {second.gpa, 4096, second.uva, 1}},
+		{"place in the file is 8 off", {second.gpa, 4096, second.uva + 16, 8}},
 	};
 	struct bench b;
 

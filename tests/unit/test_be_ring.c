@@ -262,32 +262,6 @@ static void bad_address_before_memory(void **state)
 	bench_close(&b);
 }
 
-/* Found by fuzz_vu_back: addresses are aligned for the front-end and, by the region's place in its
- * file, not for us. */
-static void ring_aligned_elsewhere(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < RWY_ARRAY_SIZE(formats); i++) {
-		struct rwy_vu_mem_table table = {.nregions = 1, .regions = {peer_region()}};
-		struct bench b;
-
-		bench_open(&b);
-		peer_negotiate(&b.peer, formats[i]);
-		table.regions[0].mmap_offset += 2;
-		table.regions[0].size -= 4096;
-		assert_int_equal(peer_ack(&b.peer, RWY_VU_SET_MEM_TABLE, &table, 40, &b.peer.mem_fd,
-					  1),
-				 0);
-		peer_ring_open(&b.peer, 0, 16);
-		assert_int_equal(peer_ring_start(&b.peer, 0, peer_ring_fresh_base(&b.peer)), 0);
-		peer_kick(&b.peer, 0);
-		peer_turn(&b.peer);
-		assert_int_equal(b.echo.nr_starts, 0);
-		assert_int_equal(rwy_fd_drain(b.peer.rings[0].err), 1);
-		bench_close(&b);
-	}
-}
-
 static void eventfds_only(void **state)
 {
 	(void)state;
@@ -558,7 +532,6 @@ int main(void)
 		cmocka_unit_test(size_before_features),
 		cmocka_unit_test(bad_addresses),
 		cmocka_unit_test(bad_address_before_memory),
-		cmocka_unit_test(ring_aligned_elsewhere),
 		cmocka_unit_test(eventfds_only),
 		cmocka_unit_test(call_that_comes_late),
 		cmocka_unit_test(enable_is_another_matter),
