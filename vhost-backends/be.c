@@ -124,8 +124,9 @@ static void finish(struct rwy_be *be, int err, const char *why)
 			 why ? why : strerror(-err));
 	if (!own || err)
 		rwy_vu_chan_close_fds(msg); /* what no handler took */
-	/* there is no way to say no to a request that waits for an answer of its own kind */
-	if (err == -EPROTO || (err && own))
+	/* there is no way to say no to a request that waits for an answer of its own kind, and
+	 * whether one that we do not know does is not known */
+	if (err == -EPROTO || (err && own) || (!row && !ack))
 		sent = err;
 	else if (own)
 		sent = reply(be, msg, &msg->payload, msg->hdr.size);

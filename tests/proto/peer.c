@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void peer_open(struct peer *p, struct rwy_poll *poll, int fd)
@@ -51,6 +52,28 @@ void peer_send(struct peer *p, uint32_t request, uint32_t flags, const void *pay
 	int err = rwy_vu_chan_send(&p->chan, &hdr, payload, fds, nr_fds, PEER_TIMEOUT_MS);
 
 	assert_int_not_equal(err, -ETIMEDOUT);
+}
+
+void peer_send_raw(struct peer *p, const struct rwy_vu_hdr *hdr, const void *payload, size_t len,
+		   int fd, unsigned nr_fds)
+{
+	const size_t in_hdr = RWY_MIN(len, sizeof(*hdr));
+	struct iovec iov[2] = {{(void *)hdr, in_hdr}, {(void *)payload, len - in_hdr}};
+	char control[CMSG_SPACE(sizeof(int) * RWY_VU_MAX_FDS * 2)] = {0};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+
+	if (nr_fds) {
+		msg.msg_control = control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nr_fds);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * nr_fds);
+		for (unsigned i = 0; i < nr_fds; i++)
+			memcpy(CMSG_DATA(c) + i * sizeof(fd), &fd, sizeof(fd));
+	}
+	assert_true(sendmsg(p->chan.fd, &msg, MSG_NOSIGNAL) > 0 || errno == EPIPE);
 }
 
 void peer_turn(struct peer *p)

@@ -45,6 +45,10 @@ void peer_close(struct peer *p);
 /* As they are, whatever they are. */
 void peer_send(struct peer *p, uint32_t request, uint32_t flags, const void *payload, uint32_t size,
 	       const int *fds, unsigned nr_fds);
+/* The first len bytes of header and payload, with as many copies of fd, up to twice RWY_VU_MAX_FDS.
+ */
+void peer_send_raw(struct peer *p, const struct rwy_vu_hdr *hdr, const void *payload, size_t len,
+		   int fd, unsigned nr_fds);
 /* 1 and a message, 0: the back-end closed the connection, -ETIMEDOUT. */
 int peer_recv(struct peer *p, struct rwy_vu_msg *msg);
 /* Lets a back-end on our reactor work off what it has; another process is given no time. */

@@ -6,99 +6,35 @@
  *
  * Usage: test_back_hostile net|blk PROGRAM
  */
-#include "tests/proto/peer.h"
-#include "tests/unit/unit.h"
+#include "tests/proto/live.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define ROUNDS	  10000
-#define WARM_UP	  1000
-#define RSS_PAGES 256 /* growth that a heap may show between two looks: 1 MiB */
+#define ROUNDS	10000
+#define WARM_UP 1000
 
 /* cmocka hands tests no arguments, so these stay here. */
-static struct {
-	const char *kind;
-	const char *program;
-	char dir[32];
-	char path[64];
-	pid_t pid;
-} live;
+static struct live live;
+static const char *kind, *program;
 
 static int start_program(void **state)
 {
-	char option[128];
-
-	strcpy(live.dir, "/tmp/ringway-proto.XXXXXX");
-	if (!mkdtemp(live.dir))
-		return -1;
-	snprintf(live.path, sizeof(live.path), "%s/socket", live.dir);
-	if (strcmp(live.kind, "net") == 0)
-		snprintf(option, sizeof(option), "--port=vhost-user,socket=%s", live.path);
-	else
-		snprintf(option, sizeof(option), "--disk=socket=%s,mem=16M", live.path);
-	live.pid = fork();
-	if (live.pid == 0) {
-		execl(live.program, live.program, "--log-level", "error", option, (char *)NULL);
-		_exit(127);
-	}
-	return live.pid > 0 ? 0 : -1;
+	return live_start(&live, kind, program);
 }
 
 static int stop_program(void **state)
 {
-	int status = -1;
-
-	kill(live.pid, SIGTERM);
-	waitpid(live.pid, &status, 0);
-	unlink(live.path);
-	rmdir(live.dir);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+	return live_stop(&live);
 }
 
-static int dial(void)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", live.path);
-	for (unsigned i = 0; i < 2000; i++) {
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		assert_true(fd >= 0);
-		if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-			return fd;
-		close(fd);
-		usleep(5000);
-	}
-	fail_msg("nobody listens at %s", live.path);
-	return -1;
-}
-
-/* A well-behaved front-end: one chain on the ring that takes requests comes back. */
 static void expect_service(void)
 {
-	const bool net = strcmp(live.kind, "net") == 0;
-	struct peer p;
-
-	peer_open(&p, NULL, dial());
-	peer_negotiate(&p, 0);
-	assert_int_equal(peer_set_mem(&p), 0);
-	for (unsigned q = 0; q <= net; q++) {
-		peer_ring_open(&p, q, 16);
-		assert_int_equal(peer_ring_start(&p, q, peer_ring_fresh_base(&p)), 0);
-	}
-	/* a frame to nobody, or the first sector: a header of zeroes either way */
-	assert_true(net ? peer_is_served(&p, 1, 72, 0) : peer_is_served(&p, 0, 16, 513));
-	peer_close(&p);
+	live_expect_service(&live, 0);
 }
 
 /* What came of it does not matter here, only that an answer is one and no connection hangs. */
@@ -111,7 +47,7 @@ static void expect_refusal(struct peer *p, int64_t answer)
 
 static void open_negotiated(struct peer *p)
 {
-	peer_open(p, NULL, dial());
+	peer_open(p, NULL, live_dial(&live, 0));
 	peer_negotiate(p, 0);
 }
 
@@ -120,26 +56,10 @@ static void say(uint32_t request, uint32_t flags, uint32_t claimed, uint32_t sen
 {
 	static const uint8_t zeroes[4096];
 	const struct rwy_vu_hdr hdr = {.request = request, .flags = flags, .size = claimed};
-	struct iovec iov[2] = {{(void *)&hdr, sizeof(hdr)}, {(void *)zeroes, sent}};
-	char control[CMSG_SPACE(sizeof(int) * RWY_VU_MAX_FDS * 2)] = {0};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = sent ? 2 : 1};
-	int fds[RWY_VU_MAX_FDS * 2];
 	struct peer p;
 
 	open_negotiated(&p);
-	for (unsigned i = 0; i < nr_fds; i++)
-		fds[i] = p.mem_fd;
-	if (nr_fds) {
-		msg.msg_control = control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nr_fds);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * nr_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * nr_fds);
-	}
-	assert_true(sendmsg(p.chan.fd, &msg, MSG_NOSIGNAL) > 0 || errno == EPIPE);
+	peer_send_raw(&p, &hdr, zeroes, sizeof(hdr) + sent, p.mem_fd, nr_fds);
 	peer_close(&p);
 }
 
@@ -190,7 +110,7 @@ static void message_byte_by_byte(void **state)
 	struct rwy_vu_msg msg;
 	struct peer p;
 
-	peer_open(&p, NULL, dial());
+	peer_open(&p, NULL, live_dial(&live, 0));
 	for (unsigned i = 0; i < sizeof(hdr); i++) {
 		assert_int_equal(send(p.chan.fd, (const char *)&hdr + i, 1, MSG_NOSIGNAL), 1);
 		usleep(500);
@@ -330,7 +250,7 @@ static void rings_before_anything_else(void **state)
 	int kick = rwy_fd_event();
 	struct peer p;
 
-	peer_open(&p, NULL, dial());
+	peer_open(&p, NULL, live_dial(&live, 0));
 	for (unsigned i = 0; i < 2; i++) {
 		const uint64_t kick0 = 0;
 		const struct rwy_vu_vring_state on = {.num = 1}, size = {.num = 256};
@@ -427,63 +347,15 @@ static void config_outside(void **state)
 	expect_refusal(&p, peer_ack(&p, RWY_VU_SET_CONFIG, &config, 16, NULL, 0));
 }
 
-struct footprint {
-	unsigned fds;
-	unsigned maps;
-	long rss;
-};
-
-static struct footprint look(void)
-{
-	struct footprint f = {0};
-	char path[64], line[512];
-	long size;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", live.pid);
-	DIR *dir = opendir(path);
-	assert_non_null(dir);
-	while (readdir(dir))
-		f.fds++;
-	closedir(dir);
-	snprintf(path, sizeof(path), "/proc/%d/maps", live.pid);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file))
-		f.maps++;
-	fclose(file);
-	snprintf(path, sizeof(path), "/proc/%d/statm", live.pid);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%ld %ld", &size, &f.rss), 2);
-	fclose(file);
-	return f;
-}
-
-/* Once the last connection is worked off: three looks in a row see the same. */
-static struct footprint footprint(void)
-{
-	struct footprint last = look();
-
-	for (unsigned same = 0, i = 0; same < 3 && i < 200; i++) {
-		struct footprint now;
-
-		usleep(20000);
-		now = look();
-		same = now.fds == last.fds && now.maps == last.maps ? same + 1 : 0;
-		last = now;
-	}
-	return last;
-}
-
 static void ten_thousand_rounds_leave_nothing(void **state)
 {
-	struct footprint before = {0}, after;
+	struct footprint before = {0};
 
 	srandom(1);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		if (i == WARM_UP) {
 			expect_service();
-			before = footprint();
+			before = live_footprint(&live);
 		}
 		uint32_t size = (uint32_t)random() % 300;
 
@@ -492,12 +364,7 @@ static void ten_thousand_rounds_leave_nothing(void **state)
 		    (unsigned)random() % (RWY_VU_MAX_FDS + 1));
 	}
 	expect_service();
-	after = footprint();
-	print_message("# descriptors %u to %u, mappings %u to %u, resident pages %ld to %ld\n",
-		      before.fds, after.fds, before.maps, after.maps, before.rss, after.rss);
-	assert_int_equal(before.fds, after.fds);
-	assert_in_range(after.maps, 0, before.maps + 1); /* a heap may be split once */
-	assert_in_range(after.rss, 0, before.rss + RSS_PAGES);
+	live_expect_footprint(&live, &before);
 }
 
 int main(int argc, char **argv)
@@ -525,7 +392,7 @@ int main(int argc, char **argv)
 
 	if (argc != 3)
 		return 2;
-	live.kind = argv[1];
-	live.program = argv[2];
-	return cmocka_run_group_tests_name(live.kind, tests, start_program, stop_program);
+	kind = argv[1];
+	program = argv[2];
+	return cmocka_run_group_tests_name(kind, tests, start_program, stop_program);
 }

@@ -3,8 +3,9 @@
  * A guest whose other CPU rewrites rings, tables and events while the device looks: what was
  * checked must be what is used. One thread drives both sides, another flips bytes. Whatever comes
  * out of pop must be right in itself (pieces inside guest memory, lengths that add up, counts that
- * fit), nothing may crash or hang, and a restart must always be possible. Meant for the address
- * sanitizer; the races are the point, so not for ThreadSanitizer.
+ * fit; CVE-2020-14374 to -14378 are such double fetches), nothing may crash or hang, and a restart
+ *must always be possible. Meant for the address sanitizer; the races are the point, so not for
+ *ThreadSanitizer.
  *
  *	test_ring_flip [SECONDS [SEED]]
  */

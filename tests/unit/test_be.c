@@ -139,7 +139,6 @@ static void refusals(void **state)
 	bench_open(&b);
 	peer_negotiate(&b.peer, 0);
 	/* no NEED_REPLY: ignored, and the next request is answered */
-	peer_send(&b.peer, 99, 1, NULL, 0, NULL, 0);
 	peer_send(&b.peer, RWY_VU_SET_VRING_NUM, 1, &far, sizeof(far), NULL, 0);
 	assert_int_equal(peer_ask_u64(&b.peer, RWY_VU_GET_QUEUE_NUM), ECHO_RINGS);
 	assert_int_equal(peer_ack(&b.peer, 99, NULL, 0, NULL, 0), 1);
@@ -151,6 +150,9 @@ static void refusals(void **state)
 	rwy_fd_close(&fd);
 	assert_false(peer_ask(&b.peer, RWY_VU_GET_VRING_BASE, &far, sizeof(far), &reply));
 	assert_null(b.echo.be);
+	bench_connect(&b);
+	peer_send(&b.peer, 99, 1, NULL, 0, NULL, 0);
+	assert_true(peer_is_closed(&b.peer));
 	bench_close(&b);
 }
 

@@ -386,6 +386,23 @@ static void stop_and_go_on(void **state)
 	}
 }
 
+/* DPDK 1846fe767f: after a reboot with fewer queues, what is known of a ring is of no use. */
+static void stopped_ring_forgets_its_place(void **state)
+{
+	(void)state;
+	struct bench b;
+
+	bench_run(&b, 0);
+	assert_true(peer_is_served(&b.peer, 0, 8, 8));
+	assert_int_equal(peer_ring_stop(&b.peer, 0), 1);
+	assert_int_equal(peer_ack_u64(&b.peer, RWY_VU_SET_VRING_KICK, 0, b.peer.rings[0].kick), 0);
+	assert_int_equal(peer_ack_state(&b.peer, RWY_VU_SET_VRING_ENABLE, 0, 1), 0);
+	peer_kick(&b.peer, 0);
+	peer_turn(&b.peer);
+	assert_int_equal(b.echo.nr_starts, 1);
+	bench_close(&b);
+}
+
 static void stop_of_a_ring_that_never_ran(void **state)
 {
 	(void)state;
@@ -538,6 +555,7 @@ int main(void)
 		cmocka_unit_test(without_protocol_features_all_are_enabled),
 		cmocka_unit_test(legacy_rings_do_not_start),
 		cmocka_unit_test(stop_and_go_on),
+		cmocka_unit_test(stopped_ring_forgets_its_place),
 		cmocka_unit_test(stop_of_a_ring_that_never_ran),
 		cmocka_unit_test(packed_base_of_one_half),
 		cmocka_unit_test(impossible_base),

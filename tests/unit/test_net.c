@@ -44,6 +44,7 @@ static void plain_is_cleared(void **state)
 	assert_memory_equal(&hdr, &zero, sizeof(hdr));
 }
 
+/* CVE-2024-11614: a checksum that begins or is stored behind the frame's end. */
 static void checksum_lies_inside(void **state)
 {
 	struct virtio_net_hdr hdr = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
@@ -62,6 +63,7 @@ static void checksum_lies_inside(void **state)
 	assert_false(check(hdr, 100, ALL, 0));
 }
 
+/* Segments of nothing (DPDK 7023f3e532), headers longer than the frame, types that are none. */
 static void segmentation_is_consistent(void **state)
 {
 	struct virtio_net_hdr hdr = tso4;

@@ -325,6 +325,7 @@ static void features_are_checked(void **state)
 	toy_shut(&toy);
 }
 
+/* CVE-2026-50626: a queue larger than the device's largest. */
 static void queue_sizes(void **state)
 {
 	static const struct {
