@@ -331,6 +331,19 @@ static void log_that_cannot_be(void **state)
 	expect_refusal(&p, peer_ack(&p, RWY_VU_SET_LOG_BASE, &log, sizeof(log), &p.mem_fd, 1));
 }
 
+/* CVE-2022-2132: chains of 1 byte up to the whole header, which is given back all the same. */
+static void requests_shorter_than_their_header(void **state)
+{
+	const uint32_t header = live.net ? 12 : 16;
+	struct peer p;
+
+	live_join(&live, 0, &p);
+	for (uint32_t len = 1; len <= header; len++)
+		assert_true(peer_is_served(&p, live_ring(&live), len, live.net ? 0 : 513));
+	assert_true(live_serves(&live, &p));
+	peer_close(&p);
+}
+
 static void config_outside(void **state)
 {
 	struct rwy_vu_config config = {.offset = 250, .size = 250};
@@ -386,6 +399,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(kick_that_is_no_eventfd),
 		cmocka_unit_test(inflight_that_cannot_be),
 		cmocka_unit_test(log_that_cannot_be),
+		cmocka_unit_test(requests_shorter_than_their_header),
 		cmocka_unit_test(config_outside),
 		cmocka_unit_test(ten_thousand_rounds_leave_nothing),
 	};
