@@ -2,6 +2,7 @@
 #include "vmm/cfg.h"
 
 #include "lib/opt.h"
+#include "vmm/hotplug.h"
 #include "vmm/layout.h"
 #include "vmm/vcpu.h"
 #include "vmm/vdev.h"
@@ -220,6 +221,33 @@ static int set_exit_stats(void *ctx, char *value, struct rwy_opt_why *why)
 	return 0;
 }
 
+static int set_qmp(void *ctx, char *value, struct rwy_opt_why *why)
+{
+	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat st;
+
+	if (strlen(value) >= sizeof(copy))
+		return rwy_opt_fail(why,
+				    "the path is longer than the %zu bytes a socket's may have",
+				    sizeof(copy) - 1);
+	strcpy(copy, value);
+	if (stat(dirname(copy), &st) < 0 || !S_ISDIR(st.st_mode))
+		return rwy_opt_fail(why, "%s: its directory does not exist", value);
+	((struct rwy_cfg *)ctx)->qmp = value;
+	return 0;
+}
+
+static int set_root_ports(void *ctx, char *value, struct rwy_opt_why *why)
+{
+	struct rwy_cfg *cfg = ctx;
+	uint64_t n = 0;
+	int err = rwy_opt_uint(value, 0, RWY_HOTPLUG_PORTS, &n, why);
+
+	cfg->root_ports = (unsigned)n;
+	cfg->has_root_ports = true;
+	return err;
+}
+
 static int refuse_later(void *ctx, char *value, struct rwy_opt_why *why)
 {
 	return rwy_opt_fail(why, "this version does not have it yet");
@@ -260,7 +288,18 @@ static const struct rwy_opt opts[] = {
 	 "Where the serial line ends; stdio by default. A terminal is made raw: Ctrl-A x ends\n"
 	 "the machine, Ctrl-A Ctrl-A is one Ctrl-A.",
 	 set_serial},
-	{"qmp", "PATH", "A control socket. Not in this version.", refuse_later},
+	{"qmp", "PATH",
+	 "Make a control socket that speaks QMP, as QEMU's does, to one client at a time:\n"
+	 "query-status, query-version, query-commands, query-cpus-fast, query-pci, stop, cont,\n"
+	 "system_powerdown, system_reset, quit; chardev-add and -remove, netdev_add and _del,\n"
+	 "device_add and device_del. Devices come with driver=vhost-user-blk-pci or\n"
+	 "virtio-net-pci, id=NAME and socket=PATH of the back-end, or chardev=, netdev= as named\n"
+	 "before; also bus=rpN, packed, queues (blk: num-queues), mac.",
+	 set_qmp},
+	{"root-ports", "N",
+	 "PCI Express slots for device_add, 0 to 16: rp1, rp2 and so on. 4 where there is --qmp,\n"
+	 "if not given.",
+	 set_root_ports},
 	{"exit-stats", "FILE",
 	 "When the machine ends, and at each SIGUSR1, write what its exits were to FILE: JSON\n"
 	 "with exits by reason and by device, interrupts, and KVM's own statistics.",

@@ -43,6 +43,9 @@ struct rwy_cfg {
 	enum rwy_cfg_serial serial;
 	const char *serial_path;
 	const char *exit_stats; /* may be NULL */
+	const char *qmp;	/* socket to make; may be NULL */
+	unsigned root_ports;
+	bool has_root_ports; /* they were given */
 };
 
 /* True: go on. False: all was said on out or err; leave main with *status. */

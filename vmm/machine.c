@@ -73,37 +73,45 @@ static void on_reset_port(void *ctx, uint8_t value)
 	rwy_pm_reset_port(&machine->pm, value);
 }
 
-static void end(struct rwy_machine *machine, int status)
+static void end(struct rwy_machine *machine, int status, const char *reason)
 {
 	if (machine->phase == RWY_MACHINE_ENDED)
 		return;
 	machine->phase = RWY_MACHINE_ENDED;
 	machine->status = status;
+	rwy_control_tell_cause(machine->control, "SHUTDOWN", strncmp(reason, "guest", 5) == 0,
+			       reason);
 	rwy_poll_stop(machine->poll);
 }
 
 static void on_console_quit(void *ctx)
 {
 	rwy_info("ended from the console");
-	end(ctx, 0);
+	end(ctx, 0, "host-ui");
 }
 
 static void on_impatient(void *ctx)
 {
 	rwy_warn("the guest did not power off: ended");
-	end(ctx, 0);
+	end(ctx, 0, "host-signal");
+}
+
+void rwy_machine_power_button(struct rwy_machine *machine)
+{
+	pthread_mutex_lock(&machine->vm.lock);
+	rwy_pm_press(&machine->pm);
+	pthread_mutex_unlock(&machine->vm.lock);
+	rwy_control_tell(machine->control, "POWERDOWN");
 }
 
 void rwy_machine_press(struct rwy_machine *machine)
 {
 	if (machine->phase == RWY_MACHINE_WAITING || machine->patience.armed) {
-		end(machine, 0);
+		end(machine, 0, "host-signal");
 		return;
 	}
 	rwy_info("power button pressed, the guest has 30 seconds");
-	pthread_mutex_lock(&machine->vm.lock);
-	rwy_pm_press(&machine->pm);
-	pthread_mutex_unlock(&machine->vm.lock);
+	rwy_machine_power_button(machine);
 	rwy_poll_timer_set(machine->poll, &machine->patience, PATIENCE_NS);
 }
 
@@ -127,11 +135,12 @@ static int load(struct rwy_machine *machine)
 static void run(struct rwy_machine *machine)
 {
 	if (rwy_vm_reset(&machine->vm, &machine->entry)) {
-		end(machine, 1);
+		end(machine, 1, "host-error");
 		return;
 	}
 	machine->phase = RWY_MACHINE_RUNNING;
-	rwy_vm_run(&machine->vm);
+	if (!machine->paused)
+		rwy_vm_run(&machine->vm);
 }
 
 /* A back-end is there, perhaps the last one: only then it is known what the devices offer. */
@@ -142,7 +151,7 @@ static void on_device_ready(void *ctx)
 	if (machine->phase != RWY_MACHINE_WAITING || !rwy_machine_devices_ready(machine))
 		return;
 	if (rwy_machine_plug_devices(machine))
-		end(machine, 1);
+		end(machine, 1, "host-error");
 	else
 		run(machine);
 }
@@ -154,19 +163,22 @@ static void on_devices_quiet(void *ctx)
 
 /* A reset has two halves: stop everything that could write to RAM, and when all of that is quiet,
  * load and start again. Back-ends stay attached. */
-static void begin_reset(struct rwy_machine *machine)
+static void begin_reset(struct rwy_machine *machine, bool guest)
 {
 	struct rwy_vm *vm = &machine->vm;
 
 	if (machine->phase != RWY_MACHINE_RUNNING)
 		return;
-	rwy_info("the guest reboots");
+	rwy_info("the guest %s", guest ? "reboots" : "is reset");
+	rwy_control_tell_cause(machine->control, "RESET", guest,
+			       guest ? "guest-reset" : "host-qmp-system-reset");
 	machine->phase = RWY_MACHINE_RESETTING;
 	machine->stats.resets++;
 	rwy_vm_pause(vm);
 	pthread_mutex_lock(&vm->lock);
 	rwy_uart_reset(&machine->uart);
 	rwy_pm_reset(&machine->pm);
+	rwy_hotplug_reset(machine->hotplug);
 	rwy_pci_reset(machine->pci, on_devices_quiet, machine);
 	pthread_mutex_unlock(&vm->lock);
 }
@@ -176,9 +188,40 @@ static void finish_reset(struct rwy_machine *machine)
 	if (machine->phase != RWY_MACHINE_RESETTING)
 		return;
 	if (load(machine))
-		end(machine, 1);
+		end(machine, 1, "host-error");
 	else
 		run(machine);
+}
+
+void rwy_machine_pause(struct rwy_machine *machine)
+{
+	if (machine->paused || machine->phase == RWY_MACHINE_ENDED)
+		return;
+	machine->paused = true;
+	if (machine->phase == RWY_MACHINE_RUNNING)
+		rwy_vm_pause(&machine->vm);
+	rwy_control_tell(machine->control, "STOP");
+}
+
+void rwy_machine_resume(struct rwy_machine *machine)
+{
+	if (!machine->paused || machine->phase == RWY_MACHINE_ENDED)
+		return;
+	machine->paused = false;
+	if (machine->phase == RWY_MACHINE_RUNNING)
+		rwy_vm_run(&machine->vm);
+	rwy_control_tell(machine->control, "RESUME");
+}
+
+void rwy_machine_reset(struct rwy_machine *machine)
+{
+	begin_reset(machine, false);
+}
+
+void rwy_machine_quit(struct rwy_machine *machine)
+{
+	rwy_info("ended from the control socket");
+	end(machine, 0, "host-qmp-quit");
 }
 
 static void on_requests(void *ctx, uint32_t events)
@@ -189,12 +232,12 @@ static void on_requests(void *ctx, uint32_t events)
 	rwy_fd_drain(machine->requests_fd);
 	what = __atomic_exchange_n(&machine->requests, 0, __ATOMIC_ACQUIRE);
 	if (what & WANT_STOP)
-		end(machine, 1);
+		end(machine, 1, "host-error");
 	if (what & WANT_POWER_OFF)
-		end(machine, 0);
+		end(machine, 0, "guest-shutdown");
 	/* In this order: a wish that is as old as the reset under way is not another one. */
 	if (what & WANT_RESET)
-		begin_reset(machine);
+		begin_reset(machine, true);
 	if (what & DEVICES_QUIET)
 		finish_reset(machine);
 }
@@ -247,12 +290,18 @@ int rwy_machine_open(struct rwy_machine *machine, const struct rwy_cfg *cfg, str
 	err = load(machine);
 	if (err)
 		goto close_vm;
-	/* Last, because it leaves something behind. */
-	err = open_serial(machine);
+	/* Last, because they leave something behind. */
+	if (cfg->qmp)
+		err = rwy_control_open(&machine->control, machine, cfg->qmp);
 	if (err)
 		goto close_vm;
+	err = open_serial(machine);
+	if (err)
+		goto close_control;
 	return 0;
 
+close_control:
+	rwy_control_close(machine->control);
 close_vm:
 	rwy_vm_close(&machine->vm);
 close_boot:
@@ -366,6 +415,8 @@ void rwy_machine_close(struct rwy_machine *machine)
 {
 	rwy_vm_stop(&machine->vm);
 	rwy_machine_write_stats(machine);
+	rwy_control_close(machine->control);
+	machine->control = NULL;
 	rwy_machine_close_devices(machine);
 	rwy_poll_timer_cancel(machine->poll, &machine->patience);
 	rwy_console_close(&machine->console);

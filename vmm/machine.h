@@ -14,7 +14,9 @@
 #include "vmm/boot.h"
 #include "vmm/cfg.h"
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/exit_stats.h"
+#include "vmm/hotplug.h"
 #include "vmm/pci.h"
 #include "vmm/pm.h"
 #include "vmm/rtc.h"
@@ -45,6 +47,8 @@ struct rwy_machine {
 	struct rwy_vdev *vdevs[RWY_CFG_DEVICES]; /* the first nr_plugged are the PCI root's */
 	unsigned nr_vdevs;
 	unsigned nr_plugged;
+	struct rwy_hotplug *hotplug; /* NULL: no root ports, or not plugged in yet */
+	struct rwy_control *control; /* NULL: no --qmp */
 	struct rwy_exit_stats stats;
 	int serial_fd;	 /* of --serial file= */
 	int requests_fd; /* eventfd: look at requests */
@@ -52,7 +56,8 @@ struct rwy_machine {
 	struct rwy_watch requests_watch;
 	struct rwy_timer patience; /* runs from the power button on */
 	enum rwy_machine_phase phase;
-	int status; /* for main, once ENDED */
+	bool paused; /* vCPUs stand still until rwy_machine_resume */
+	int status;  /* for main, once ENDED */
 };
 
 /* Opens and checks what the command line names, makes RAM, loads the kernel. cfg must outlive the
@@ -66,6 +71,14 @@ void rwy_machine_close(struct rwy_machine *machine);
 
 /* Somebody asks it to end: the power button first, for good the second time. */
 void rwy_machine_press(struct rwy_machine *machine);
+
+/* What --qmp offers; also while the machine waits. */
+void rwy_machine_pause(struct rwy_machine *machine);
+void rwy_machine_resume(struct rwy_machine *machine);
+void rwy_machine_power_button(struct rwy_machine *machine);
+void rwy_machine_reset(struct rwy_machine *machine);
+void rwy_machine_quit(struct rwy_machine *machine);
+
 /* Writes --exit-stats now, if there is such an option. */
 void rwy_machine_write_stats(struct rwy_machine *machine);
 

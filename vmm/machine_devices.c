@@ -13,6 +13,8 @@
 
 #define RWY_STEM "machine"
 
+#define DEFAULT_PORTS 4
+
 static const struct {
 	const char *type; /* as vdev_vu calls it */
 	const char *name; /* as the user does */
@@ -106,11 +108,54 @@ bool rwy_machine_devices_ready(const struct rwy_machine *machine)
 	return true;
 }
 
+static void on_added(void *ctx, const char *id, const char *why)
+{
+	rwy_control_device_added(((struct rwy_machine *)ctx)->control, id, why);
+}
+
+static void on_deleted(void *ctx, const char *id)
+{
+	rwy_control_tell_device(((struct rwy_machine *)ctx)->control, "DEVICE_DELETED", id);
+}
+
+static void on_kept(void *ctx, const char *id)
+{
+	rwy_control_tell_device(((struct rwy_machine *)ctx)->control, "DEVICE_UNPLUG_GUEST_ERROR",
+				id);
+}
+
+/* After the devices, so that those are where they are with any number of ports. */
+static int open_ports(struct rwy_machine *machine)
+{
+	const struct rwy_cfg *cfg = machine->cfg;
+	const struct rwy_hotplug_config config = {
+		.poll = machine->poll,
+		.pci = machine->pci,
+		.lock = &machine->vm.lock,
+		.nr_ports = cfg->has_root_ports ? cfg->root_ports : DEFAULT_PORTS,
+		.fewer = !cfg->has_root_ports,
+		.added = on_added,
+		.deleted = on_deleted,
+		.kept = on_kept,
+		.ctx = machine,
+	};
+	int err;
+
+	/* Nobody else adds devices, and each port costs a guest time to start. */
+	if (!cfg->qmp && !cfg->has_root_ports)
+		return 0;
+	err = rwy_hotplug_open(&machine->hotplug, &config);
+	if (err)
+		rwy_error("--root-ports: no place on the PCI bus for %u: %s", config.nr_ports,
+			  strerror(-err));
+	return err;
+}
+
 int rwy_machine_plug_devices(struct rwy_machine *machine)
 {
 	while (machine->nr_plugged < machine->nr_vdevs) {
 		struct rwy_vdev *vdev = machine->vdevs[machine->nr_plugged];
-		int slot = rwy_virtio_pci_open(machine->pci, vdev);
+		int slot = rwy_virtio_pci_open(machine->pci, NULL, vdev);
 
 		if (slot < 0) {
 			rwy_error("%s: no place on the PCI bus: %s", vdev->name, strerror(-slot));
@@ -119,7 +164,7 @@ int rwy_machine_plug_devices(struct rwy_machine *machine)
 		rwy_debug("%s: PCI 00:%02x.0", vdev->name, slot);
 		machine->nr_plugged++;
 	}
-	return 0;
+	return open_ports(machine);
 }
 
 void rwy_machine_close_devices(struct rwy_machine *machine)
@@ -130,6 +175,8 @@ void rwy_machine_close_devices(struct rwy_machine *machine)
 
 		vdev->ops->close(vdev);
 	}
+	rwy_hotplug_close(machine->hotplug);
+	machine->hotplug = NULL;
 	if (machine->pci)
 		rwy_pci_close(machine->pci);
 	machine->pci = NULL;

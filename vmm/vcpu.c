@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define RWY_STEM "vcpu"
 
@@ -173,6 +174,7 @@ static void *thread_main(void *arg)
 
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
+	vcpu->tid = gettid();
 	sigemptyset(&kick);
 	sigaddset(&kick, KICK);
 	if (vcpu->pin >= 0)

@@ -60,6 +60,7 @@ struct rwy_vcpu {
 	size_t run_size;
 	pthread_t thread;
 	bool has_thread;
+	pid_t tid;			  /* of the thread, once created */
 	bool stuck;			  /* waits for a reset */
 	struct rwy_vcpu_state *fresh;	  /* vcpu_state.c: the state after creation */
 	uint64_t exits[RWY_VCPU_REASONS]; /* to user space, by KVM_EXIT_* */

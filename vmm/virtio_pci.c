@@ -240,7 +240,7 @@ static int open_fds(struct rwy_virtio_pci *t)
 	return 0;
 }
 
-int rwy_virtio_pci_open(struct rwy_pci *pci, struct rwy_vdev *vdev)
+int rwy_virtio_pci_open(struct rwy_pci *pci, struct rwy_pci_dev *bridge, struct rwy_vdev *vdev)
 {
 	struct rwy_virtio_pci *t = calloc(1, sizeof(*t));
 	int rc;
@@ -258,6 +258,7 @@ int rwy_virtio_pci_open(struct rwy_pci *pci, struct rwy_vdev *vdev)
 	if (rc < 0)
 		goto close_fds;
 	(void)rwy_virtio_pci_common_reset(t);
+	t->pci.bridge = bridge;
 	rc = rwy_pci_plug(pci, &t->pci);
 	if (rc < 0)
 		goto close_msix;

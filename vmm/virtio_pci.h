@@ -14,9 +14,11 @@
 
 /*
  * Plugs vdev, whose features and number of queues must be final (rwy_vdev_vu_ready), into the next
- * slot. From then on the root owns it: rwy_pci_close closes it and calls vdev->ops->close. On
- * failure vdev stays the caller's. The slot, or negative errno.
+ * slot, or behind bridge where that is not NULL. From then on the root owns it: rwy_pci_close
+ * closes it and calls vdev->ops->close. On failure vdev stays the caller's. The slot, or negative
+ * errno.
  */
-RWY_MUST_CHECK int rwy_virtio_pci_open(struct rwy_pci *pci, struct rwy_vdev *vdev);
+RWY_MUST_CHECK int rwy_virtio_pci_open(struct rwy_pci *pci, struct rwy_pci_dev *bridge,
+				       struct rwy_vdev *vdev);
 
 #endif

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ARGS 16
+#define ARGS 24
 
 static char program[] = "ringway-vmm";
 
@@ -56,6 +56,8 @@ static void defaults(void **state)
 	assert_int_equal(cfg.nr_devices, 0);
 	assert_int_equal(cfg.serial, RWY_CFG_SERIAL_STDIO);
 	assert_null(cfg.exit_stats);
+	assert_null(cfg.qmp);
+	assert_false(cfg.has_root_ports);
 }
 
 static void everything(void **state)
@@ -65,7 +67,7 @@ static void everything(void **state)
 	(void)state;
 	struct result r = parse(&cfg, "--kernel|k|--initrd|i|--cmdline|a=b,c d|--cpus=4,pin=0,0"
 				      "|--memory|64M,hugepages=2M,node=0|--serial|file=s"
-				      "|--exit-stats|e");
+				      "|--exit-stats|e|--qmp|q|--root-ports|0");
 	assert_string_equal(r.err, "");
 	assert_true(r.go);
 	assert_string_equal(cfg.cmdline, "a=b,c d");
@@ -77,6 +79,9 @@ static void everything(void **state)
 	assert_int_equal(cfg.serial, RWY_CFG_SERIAL_FILE);
 	assert_string_equal(cfg.serial_path, "s");
 	assert_string_equal(cfg.exit_stats, "e");
+	assert_string_equal(cfg.qmp, "q");
+	assert_true(cfg.has_root_ports);
+	assert_int_equal(cfg.root_ports, 0);
 }
 
 static void devices(void **state)
@@ -131,7 +136,9 @@ static void refused(void **state)
 		"--kernel|k|--serial|tcp",
 		"--kernel|k|--serial|file=",
 		"--kernel|k|--vfio|0000:00:01.0",
-		"--kernel|k|--qmp|/tmp/q",
+		"--kernel|k|--qmp|/no/such/directory/q",
+		"--kernel|k|--root-ports|17",
+		"--kernel|k|--root-ports|-1",
 		"--kernel|k|--frobnicate",
 		"--kernel|k|operand",
 	};

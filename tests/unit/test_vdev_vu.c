@@ -116,7 +116,7 @@ static void plug(struct bed *bed, const struct rwy_vdev_vu_config *change)
 	assert_false(rwy_vdev_vu_ready(bed->vdev));
 	wait_for(bed, &bed->ready, 1, sizeof(bed->ready));
 	assert_true(rwy_vdev_vu_ready(bed->vdev));
-	assert_int_equal(rwy_virtio_pci_open(bed->rig.pci, bed->vdev), 1);
+	assert_int_equal(rwy_virtio_pci_open(bed->rig.pci, NULL, bed->vdev), 1);
 	cfg_out(&bed->rig, 1, 0x04, 2, 6);
 	bed->bar = cfg_in(&bed->rig, 1, 0x10, 4);
 }

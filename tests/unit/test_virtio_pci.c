@@ -103,7 +103,7 @@ static void toy_open(struct toy *toy)
 				      .nr_queues = QUEUES};
 	for (unsigned q = 0; q < QUEUES; q++)
 		toy->vdev.queues[q].size_max = MOST;
-	assert_int_equal(rwy_virtio_pci_open(toy->rig.pci, &toy->vdev), 1);
+	assert_int_equal(rwy_virtio_pci_open(toy->rig.pci, NULL, &toy->vdev), 1);
 	cfg_out(&toy->rig, 1, 0x04, 2, 6);
 	toy->bar = cfg_in(&toy->rig, 1, 0x10, 4);
 	find_structures(toy);
