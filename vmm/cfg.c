@@ -2,6 +2,7 @@
 #include "vmm/cfg.h"
 
 #include "lib/opt.h"
+#include "lib/sysfs.h"
 #include "vmm/hotplug.h"
 #include "vmm/layout.h"
 #include "vmm/vcpu.h"
@@ -198,6 +199,39 @@ static int set_disk(void *ctx, char *value, struct rwy_opt_why *why)
 	return add_device(ctx, &device, "file=FILE", why);
 }
 
+static int set_vfio(void *ctx, char *value, struct rwy_opt_why *why)
+{
+	struct rwy_cfg *cfg = ctx;
+	struct rwy_cfg_vfio *vfio = &cfg->vfio[cfg->nr_vfio];
+	uint64_t fd = INT_MAX, iommu_fd = INT_MAX;
+	const struct rwy_opt_key keys[] = {
+		{"fd", RWY_OPT_UINT, {.num = &fd}, 0, INT_MAX - 1},
+		{"iommu-fd", RWY_OPT_UINT, {.num = &iommu_fd}, 0, INT_MAX - 1},
+	};
+	const char *name = rwy_opt_word(&value);
+	int err = rwy_opt_list(value, keys, RWY_ARRAY_SIZE(keys), why);
+
+	if (err)
+		return err;
+	if (cfg->nr_vfio == RWY_CFG_DEVICES)
+		return rwy_opt_fail(why, "%u functions are the most", RWY_CFG_DEVICES);
+	if (rwy_bdf_parse(name, vfio->bdf))
+		return rwy_opt_fail(why,
+				    "'%s' is no PCI function like 0000:01:10.0, and no path "
+				    "to one in /sys",
+				    name);
+	if (fd == INT_MAX && !rwy_sysfs_exists("", "/sys/bus/pci/devices/%s", vfio->bdf))
+		return rwy_opt_fail(why, "there is no PCI function %s here: lspci -D lists them",
+				    vfio->bdf);
+	for (unsigned i = 0; i < cfg->nr_vfio; i++)
+		if (strcmp(cfg->vfio[i].bdf, vfio->bdf) == 0)
+			return rwy_opt_fail(why, "%s is given twice", vfio->bdf);
+	vfio->fd = fd == INT_MAX ? -1 : (int)fd;
+	vfio->iommu_fd = iommu_fd == INT_MAX ? -1 : (int)iommu_fd;
+	cfg->nr_vfio++;
+	return 0;
+}
+
 static int set_serial(void *ctx, char *value, struct rwy_opt_why *why)
 {
 	struct rwy_cfg *cfg = ctx;
@@ -248,11 +282,6 @@ static int set_root_ports(void *ctx, char *value, struct rwy_opt_why *why)
 	return err;
 }
 
-static int refuse_later(void *ctx, char *value, struct rwy_opt_why *why)
-{
-	return rwy_opt_fail(why, "this version does not have it yet");
-}
-
 static const struct rwy_opt opts[] = {
 	{"kernel", "FILE",
 	 "The kernel: a bzImage, as distributions install it, or an uncompressed ELF file with\n"
@@ -283,7 +312,12 @@ static const struct rwy_opt opts[] = {
 	 "A disk, served over vhost-user at the socket, or by a ringway-blk that is started for\n"
 	 "this file. Again for more disks.",
 	 set_disk},
-	{"vfio", "BDF|PATH", "A device of the host. Not in this version.", refuse_later},
+	{"vfio", "BDF|PATH[,fd=N][,iommu-fd=N]",
+	 "A PCI function of the host, bound to vfio-pci, given to the guest: by its name\n"
+	 "(0000:01:10.0) or its path in /sys. Again for more. All guest memory is then pinned.\n"
+	 "fd, iommu-fd: open files of its group and a VFIO container, or of its own character\n"
+	 "device and /dev/iommu, that are used instead of opening them.",
+	 set_vfio},
 	{"serial", "stdio|file=PATH|off",
 	 "Where the serial line ends; stdio by default. A terminal is made raw: Ctrl-A x ends\n"
 	 "the machine, Ctrl-A Ctrl-A is one Ctrl-A.",

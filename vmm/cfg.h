@@ -7,6 +7,7 @@
 #define RWY_VMM_CFG_H
 
 #include "lib/base.h"
+#include "lib/bdf.h"
 #include "lib/numa.h"
 
 #include <stdio.h>
@@ -25,6 +26,13 @@ struct rwy_cfg_device {
 	bool packed;
 };
 
+/* A function of the host. */
+struct rwy_cfg_vfio {
+	char bdf[RWY_BDF_LEN];
+	int fd;	      /* of its group or itself, handed in by whoever started us; -1: none */
+	int iommu_fd; /* of the container or /dev/iommu; -1: none */
+};
+
 enum rwy_cfg_serial { RWY_CFG_SERIAL_STDIO, RWY_CFG_SERIAL_FILE, RWY_CFG_SERIAL_OFF };
 
 /* Strings point into argv. */
@@ -40,6 +48,8 @@ struct rwy_cfg {
 	int node;
 	struct rwy_cfg_device devices[RWY_CFG_DEVICES]; /* as on the command line */
 	unsigned nr_devices;
+	struct rwy_cfg_vfio vfio[RWY_CFG_DEVICES];
+	unsigned nr_vfio;
 	enum rwy_cfg_serial serial;
 	const char *serial_path;
 	const char *exit_stats; /* may be NULL */

@@ -10,6 +10,7 @@
 #ifndef RWY_VMM_MACHINE_H
 #define RWY_VMM_MACHINE_H
 
+#include "iommu/space.h"
 #include "lib/poll.h"
 #include "vmm/boot.h"
 #include "vmm/cfg.h"
@@ -17,6 +18,7 @@
 #include "vmm/control.h"
 #include "vmm/exit_stats.h"
 #include "vmm/hotplug.h"
+#include "vmm/kvm_vfio.h"
 #include "vmm/pci.h"
 #include "vmm/pm.h"
 #include "vmm/rtc.h"
@@ -49,6 +51,9 @@ struct rwy_machine {
 	unsigned nr_plugged;
 	struct rwy_hotplug *hotplug; /* NULL: no root ports, or not plugged in yet */
 	struct rwy_control *control; /* NULL: no --qmp */
+	struct rwy_kvm_vfio kvm_vfio;
+	struct rwy_space *space; /* of functions of the host; NULL until there is one */
+	unsigned nr_vfio;	 /* that are plugged in */
 	struct rwy_exit_stats stats;
 	int serial_fd;	 /* of --serial file= */
 	int requests_fd; /* eventfd: look at requests */
@@ -92,5 +97,16 @@ bool rwy_machine_devices_ready(const struct rwy_machine *machine);
 /* In the order of the command line, so that their slots are always the same. -errno, logged. */
 RWY_MUST_CHECK int rwy_machine_plug_devices(struct rwy_machine *machine);
 void rwy_machine_close_devices(struct rwy_machine *machine);
+
+/* machine_vfio.c */
+
+/* Those of the command line. -errno, logged. */
+RWY_MUST_CHECK int rwy_machine_plug_vfio(struct rwy_machine *machine);
+/* One function more, while vCPUs do not run or with the bus lock held. Its slot or -errno, logged.
+ */
+RWY_MUST_CHECK int rwy_machine_add_vfio(struct rwy_machine *machine,
+					const struct rwy_cfg_vfio *vfio, const char *name);
+/* After the PCI root is closed. */
+void rwy_machine_close_vfio(struct rwy_machine *machine);
 
 #endif

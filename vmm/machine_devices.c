@@ -164,7 +164,9 @@ int rwy_machine_plug_devices(struct rwy_machine *machine)
 		rwy_debug("%s: PCI 00:%02x.0", vdev->name, slot);
 		machine->nr_plugged++;
 	}
-	return open_ports(machine);
+	int err = rwy_machine_plug_vfio(machine);
+
+	return err ? err : open_ports(machine);
 }
 
 void rwy_machine_close_devices(struct rwy_machine *machine)
@@ -180,6 +182,7 @@ void rwy_machine_close_devices(struct rwy_machine *machine)
 	if (machine->pci)
 		rwy_pci_close(machine->pci);
 	machine->pci = NULL;
+	rwy_machine_close_vfio(machine);
 	rwy_spawn_close(machine->spawn);
 	machine->spawn = NULL;
 }

@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where the local APICs listen (Intel SDM volume 3, 11.11.1). */
+#define MESSAGE_BASE 0xfee00000
+#define MESSAGE_MASK 0xfff00000
+
 #define ENTRY_CTRL 3 /* dword of a table entry; 0 and 1 are the address, 2 the data */
 
 struct vector {
@@ -35,10 +39,16 @@ struct rwy_msix {
 	struct source *sources; /* as many as vectors */
 };
 
+/* Elsewhere it would be a write to memory, which is nobody's to make. */
+static bool is_message(const struct vector *v)
+{
+	return (v->entry[0] & MESSAGE_MASK) == MESSAGE_BASE && v->entry[1] == 0;
+}
+
 static bool can_fire(const struct rwy_msix *msix, const struct vector *v)
 {
 	return msix->enabled && !msix->masked &&
-	       !(v->entry[ENTRY_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	       !(v->entry[ENTRY_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT) && is_message(v);
 }
 
 /* A vector that can fire gets a GSI and the route the table says. */

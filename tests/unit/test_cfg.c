@@ -107,6 +107,23 @@ static void devices(void **state)
 	assert_false(cfg.devices[2].has_mac);
 }
 
+/* With descriptors it need not be there for us to see. */
+static void functions(void **state)
+{
+	struct rwy_cfg cfg;
+
+	(void)state;
+	struct result r = parse(&cfg, "--kernel|k|--vfio|01:10.0,fd=5,iommu-fd=6"
+				      "|--vfio|/sys/bus/pci/devices/0001:02:1f.7/,fd=7");
+	assert_string_equal(r.err, "");
+	assert_int_equal(cfg.nr_vfio, 2);
+	assert_string_equal(cfg.vfio[0].bdf, "0000:01:10.0");
+	assert_int_equal(cfg.vfio[0].fd, 5);
+	assert_int_equal(cfg.vfio[0].iommu_fd, 6);
+	assert_string_equal(cfg.vfio[1].bdf, "0001:02:1f.7");
+	assert_int_equal(cfg.vfio[1].iommu_fd, -1);
+}
+
 static void refused(void **state)
 {
 	static const char *const lines[] = {
@@ -135,10 +152,14 @@ static void refused(void **state)
 		"--kernel|k|--disk|packed",
 		"--kernel|k|--serial|tcp",
 		"--kernel|k|--serial|file=",
-		"--kernel|k|--vfio|0000:00:01.0",
 		"--kernel|k|--qmp|/no/such/directory/q",
 		"--kernel|k|--root-ports|17",
 		"--kernel|k|--root-ports|-1",
+		"--kernel|k|--vfio|ffff:ff:1f.7",
+		"--kernel|k|--vfio|0000:00:1",
+		"--kernel|k|--vfio|/sys",
+		"--kernel|k|--vfio|01:10.0,fd=x",
+		"--kernel|k|--vfio|01:10.0,fd=3|--vfio|0000:01:10.0,fd=4",
 		"--kernel|k|--frobnicate",
 		"--kernel|k|operand",
 	};
@@ -197,9 +218,10 @@ static void help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),	    cmocka_unit_test(everything),
-		cmocka_unit_test(devices),	    cmocka_unit_test(refused),
-		cmocka_unit_test(too_many_devices), cmocka_unit_test(help),
+		cmocka_unit_test(defaults), cmocka_unit_test(everything),
+		cmocka_unit_test(devices),  cmocka_unit_test(functions),
+		cmocka_unit_test(refused),  cmocka_unit_test(too_many_devices),
+		cmocka_unit_test(help),
 	};
 
 	return UNIT_RUN(tests);

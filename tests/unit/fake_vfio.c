@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/fake_vfio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- notes ---- */
+
+void fake_vfio_note(struct fake_vfio *fake, const char *note)
+{
+	assert_in_range(fake->nr_notes, 0, FAKE_VFIO_NOTES - 1);
+	snprintf(fake->notes[fake->nr_notes++], sizeof(fake->notes[0]), "%s", note);
+}
+
+int fake_vfio_noted(const struct fake_vfio *fake, const char *note)
+{
+	for (unsigned i = 0; i < fake->nr_notes; i++)
+		if (strcmp(fake->notes[i], note) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* ---- files ---- */
+
+static int new_file(const char *name, size_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	assert_true(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	return fd;
+}
+
+/* The same open file under whatever number. */
+static bool same(int a, int b)
+{
+	struct stat sa, sb;
+
+	return a >= 0 && b >= 0 && fstat(a, &sa) == 0 && fstat(b, &sb) == 0 &&
+	       sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev;
+}
+
+static int hand_out(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	assert_true(copy >= 0);
+	return copy;
+}
+
+static struct fake_vfio_function *function_of(struct fake_vfio *fake, int fd)
+{
+	for (unsigned i = 0; i < fake->nr_functions; i++)
+		if (same(fake->functions[i].fd, fd))
+			return &fake->functions[i];
+	return NULL;
+}
+
+static int fake_open(void *ctx, const char *path)
+{
+	struct fake_vfio *fake = ctx;
+	unsigned group;
+	char note[16];
+
+	if (fake->open_error)
+		return fake->open_error;
+	if (strcmp(path, "/dev/vfio/vfio") == 0) {
+		fake_vfio_note(fake, "container");
+		return hand_out(fake->container_fd);
+	}
+	if (sscanf(path, "/dev/vfio/%u", &group) != 1)
+		return -ENOENT;
+	for (unsigned i = 0; i < fake->nr_functions; i++) {
+		if (fake->functions[i].group != group)
+			continue;
+		snprintf(note, sizeof(note), "group %u", group);
+		fake_vfio_note(fake, note);
+		return hand_out(fake->group_fds[i]);
+	}
+	return -ENOENT;
+}
+
+static int fake_read(void *ctx, int fd, void *buf, size_t len, uint64_t off)
+{
+	struct fake_vfio_function *f = function_of(ctx, fd);
+
+	if (!f || f->silent)
+		return -EIO;
+	return rwy_fd_read_full(fd, buf, len, (off_t)off);
+}
+
+static int fake_write(void *ctx, int fd, const void *buf, size_t len, uint64_t off)
+{
+	struct fake_vfio_function *f = function_of(ctx, fd);
+
+	if (!f || f->silent)
+		return -EIO;
+	return rwy_fd_write_full(fd, buf, len, (off_t)off);
+}
+
+/* ---- the container ---- */
+
+static int map_dma(struct fake_vfio *fake, const struct vfio_iommu_type1_dma_map *arg)
+{
+	assert_true(fake->iommu_on);
+	if (fake->fail_map && --fake->fail_map == 0)
+		return fake->fail_with;
+	assert_in_range(fake->nr_maps, 0, FAKE_VFIO_MAPS - 1);
+	for (unsigned i = 0; i < fake->nr_maps; i++)
+		assert_true(arg->iova + arg->size <= fake->maps[i].iova ||
+			    fake->maps[i].iova + fake->maps[i].len <= arg->iova);
+	fake->maps[fake->nr_maps++] = (struct fake_vfio_map){arg->iova, arg->size, arg->vaddr};
+	if (fake->nr_maps > fake->most_maps)
+		fake->most_maps = fake->nr_maps;
+	fake_vfio_note(fake, "map");
+	return 0;
+}
+
+/* Whole mappings only, as type1v2. */
+static int unmap_dma(struct fake_vfio *fake, struct vfio_iommu_type1_dma_unmap *arg)
+{
+	uint64_t end = arg->iova + arg->size, done = 0;
+
+	for (unsigned i = 0; i < fake->nr_maps;) {
+		struct fake_vfio_map *m = &fake->maps[i];
+
+		if (m->iova >= end || m->iova + m->len <= arg->iova) {
+			i++;
+			continue;
+		}
+		assert_true(m->iova >= arg->iova && m->iova + m->len <= end);
+		done += m->len;
+		*m = fake->maps[--fake->nr_maps];
+	}
+	arg->size = done;
+	fake_vfio_note(fake, "unmap");
+	return 0;
+}
+
+static int get_iommu_info(struct fake_vfio *fake, struct vfio_iommu_type1_info *arg)
+{
+	struct vfio_iommu_type1_info_dma_avail avail = {
+		.header = {.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, .version = 1},
+		.avail = fake->avail,
+	};
+	size_t head = RWY_ALIGN_UP(sizeof(*arg), (size_t)8), room = arg->argsz;
+
+	arg->flags = VFIO_IOMMU_INFO_PGSIZES;
+	arg->iova_pgsizes = 4096 | 2 << 20 | 1 << 30;
+	if (!fake->avail)
+		return 0;
+	arg->argsz = (uint32_t)(head + sizeof(avail));
+	if (room < arg->argsz)
+		return 0;
+	arg->flags |= VFIO_IOMMU_INFO_CAPS;
+	arg->cap_offset = (uint32_t)head;
+	memcpy((uint8_t *)arg + head, &avail, sizeof(avail));
+	return 0;
+}
+
+static int container_ioctl(struct fake_vfio *fake, unsigned long request, void *arg)
+{
+	switch (request) {
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return arg == (void *)VFIO_TYPE1v2_IOMMU && !fake->no_type1;
+	case VFIO_SET_IOMMU:
+		assert_false(fake->iommu_on);
+		assert_int_not_equal(fake->groups_in, 0);
+		fake->iommu_on = true;
+		fake_vfio_note(fake, "iommu");
+		return 0;
+	case VFIO_IOMMU_GET_INFO:
+		return get_iommu_info(fake, arg);
+	case VFIO_IOMMU_MAP_DMA:
+		return map_dma(fake, arg);
+	case VFIO_IOMMU_UNMAP_DMA:
+		return unmap_dma(fake, arg);
+	}
+	return -ENOTTY;
+}
+
+static int group_ioctl(struct fake_vfio *fake, unsigned i, unsigned long request, void *arg)
+{
+	struct vfio_group_status *status = arg;
+
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS:
+		status->flags = fake->not_viable ? 0 : VFIO_GROUP_FLAGS_VIABLE;
+		return 0;
+	case VFIO_GROUP_SET_CONTAINER:
+		assert_true(same(*(int *)arg, fake->container_fd));
+		if (fake->group_error)
+			return fake->group_error;
+		fake->groups_in++;
+		fake_vfio_note(fake, "join");
+		return 0;
+	case VFIO_GROUP_UNSET_CONTAINER:
+		assert_int_not_equal(fake->groups_in, 0);
+		fake_vfio_note(fake, "part");
+		if (--fake->groups_in == 0)
+			fake->iommu_on = false;
+		return 0;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		assert_true(fake->iommu_on);
+		for (unsigned n = 0; n < fake->nr_functions; n++) {
+			struct fake_vfio_function *f = &fake->functions[n];
+
+			if (strcmp(f->bdf, arg) || f->group != fake->functions[i].group)
+				continue;
+			fake_vfio_note(fake, "device");
+			f->opened = true;
+			return hand_out(f->fd);
+		}
+		return -ENODEV;
+	}
+	return -ENOTTY;
+}
+
+/* ---- functions ---- */
+
+static int get_region(struct fake_vfio_function *f, struct vfio_region_info *arg)
+{
+	uint32_t room = arg->argsz, i = arg->index;
+
+	if (i >= RWY_VFIO_REGIONS)
+		return -EINVAL;
+	arg->flags = f->region_flags[i];
+	arg->size = f->sizes[i];
+	arg->offset = (uint64_t)i * FAKE_VFIO_REGION;
+	arg->cap_offset = 0;
+	if (f->chain_len[i]) {
+		arg->argsz = (uint32_t)sizeof(*arg) + f->chain_len[i];
+		arg->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		if (room >= arg->argsz) {
+			arg->cap_offset = sizeof(*arg);
+			memcpy(arg + 1, f->chain[i], RWY_MIN(f->chain_len[i], 256u));
+		}
+	}
+	return 0;
+}
+
+static int set_trigger(struct fake_vfio_function *f, const struct vfio_irq_set *arg)
+{
+	bool many = arg->index == RWY_VFIO_MSI || arg->index == RWY_VFIO_MSIX;
+	unsigned *live = &f->live[arg->index];
+	int fds[FAKE_VFIO_VECTORS];
+
+	if (arg->flags & VFIO_IRQ_SET_DATA_NONE && arg->count == 0) {
+		*live = 0;
+		for (unsigned v = 0; v < FAKE_VFIO_VECTORS; v++)
+			f->triggers[arg->index][v] = -1;
+		return 0;
+	}
+	assert_true(arg->flags & VFIO_IRQ_SET_DATA_EVENTFD);
+	assert_int_equal(arg->argsz, sizeof(*arg) + arg->count * sizeof(int));
+	if (arg->start + arg->count > f->irq_counts[arg->index])
+		return -EINVAL;
+	if (*live == 0 && many) {
+		if (f->short_of && arg->start + arg->count > f->short_of)
+			return (int)f->short_of;
+		f->restarts++;
+	} else if (f->fixed && many && arg->start + arg->count > *live) {
+		return -EINVAL;
+	}
+	*live = RWY_MAX(*live, arg->start + arg->count);
+	memcpy(fds, arg->data, arg->count * sizeof(int));
+	memcpy(f->triggers[arg->index] + arg->start, fds, arg->count * sizeof(int));
+	return 0;
+}
+
+static int set_irqs(struct fake_vfio_function *f, const struct vfio_irq_set *arg)
+{
+	f->set_calls++;
+	if (arg->index >= RWY_VFIO_IRQS || f->irq_counts[arg->index] == 0)
+		return -EINVAL;
+	if (arg->flags & VFIO_IRQ_SET_ACTION_TRIGGER)
+		return set_trigger(f, arg);
+	if (arg->flags & VFIO_IRQ_SET_ACTION_UNMASK && arg->flags & VFIO_IRQ_SET_DATA_EVENTFD)
+		memcpy(&f->resample_fd, arg->data, sizeof(int));
+	return 0;
+}
+
+static int device_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, unsigned long request,
+			void *arg)
+{
+	struct vfio_device_info *info = arg;
+	struct vfio_irq_info *irq = arg;
+
+	switch (request) {
+	case VFIO_DEVICE_GET_INFO:
+		info->flags = f->device_flags;
+		info->num_regions = VFIO_PCI_NUM_REGIONS;
+		info->num_irqs = VFIO_PCI_NUM_IRQS;
+		return 0;
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return get_region(f, arg);
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		if (irq->index >= RWY_VFIO_IRQS || f->irq_counts[irq->index] == 0)
+			return -EINVAL;
+		irq->count = f->irq_counts[irq->index];
+		irq->flags = VFIO_IRQ_INFO_EVENTFD | (f->fixed ? VFIO_IRQ_INFO_NORESIZE : 0);
+		return 0;
+	case VFIO_DEVICE_SET_IRQS:
+		return set_irqs(f, arg);
+	case VFIO_DEVICE_RESET:
+		f->resets++;
+		fake_vfio_note(fake, "reset");
+		return 0;
+	}
+	return -ENOTTY;
+}
+
+static int fake_ioctl(void *ctx, int fd, unsigned long request, void *arg)
+{
+	struct fake_vfio *fake = ctx;
+	struct fake_vfio_function *f = function_of(fake, fd);
+
+	if (f)
+		return device_ioctl(fake, f, request, arg);
+	if (same(fd, fake->container_fd))
+		return container_ioctl(fake, request, arg);
+	for (unsigned i = 0; i < fake->nr_functions; i++)
+		if (same(fd, fake->group_fds[i]))
+			return group_ioctl(fake, i, request, arg);
+	return -EBADF;
+}
+
+/* ---- building ---- */
+
+void fake_vfio_open(struct fake_vfio *fake)
+{
+	memset(fake, 0, sizeof(*fake));
+	fake->sys = (struct rwy_vfio_sys){fake_open, fake_ioctl, fake_read, fake_write, fake, ""};
+	fake->container_fd = new_file("container", 1);
+}
+
+void fake_vfio_close(struct fake_vfio *fake)
+{
+	assert_int_equal(fake->nr_maps, 0);
+	assert_int_equal(fake->groups_in, 0);
+	rwy_fd_close(&fake->container_fd);
+	for (unsigned i = 0; i < fake->nr_functions; i++) {
+		rwy_fd_close(&fake->group_fds[i]);
+		rwy_fd_close(&fake->functions[i].fd);
+	}
+}
+
+void fake_vfio_peek(const struct fake_vfio_function *f, unsigned region, uint64_t off, void *buf,
+		    size_t len)
+{
+	assert_int_equal(rwy_fd_read_full(f->fd, buf, len,
+					  (off_t)(region * FAKE_VFIO_REGION + off)),
+			 0);
+}
+
+void fake_vfio_poke(const struct fake_vfio_function *f, unsigned region, uint64_t off,
+		    const void *buf, size_t len)
+{
+	assert_int_equal(rwy_fd_write_full(f->fd, buf, len,
+					   (off_t)(region * FAKE_VFIO_REGION + off)),
+			 0);
+}
+
+void fake_vfio_poke32(const struct fake_vfio_function *f, unsigned region, uint64_t off,
+		      uint32_t value)
+{
+	fake_vfio_poke(f, region, off, &value, sizeof(value));
+}
+
+uint32_t fake_vfio_peek32(const struct fake_vfio_function *f, unsigned region, uint64_t off)
+{
+	uint32_t value;
+
+	fake_vfio_peek(f, region, off, &value, sizeof(value));
+	return value;
+}
+
+/* Power management at 0x40, MSI at 0x50, MSI-X at 0x70 (table in BAR 3 at 0, pending bits at
+ * 0x2000), PCI Express at 0xa0; a serial number at 0x100, SR-IOV at 0x160, ARI at 0x140. */
+static void fill_config(const struct fake_vfio_function *f)
+{
+	static const struct {
+		uint16_t off;
+		uint32_t value;
+	} words[] = {
+		{0x00, 0x10ca8086},  {0x04, 0x00100000},  {0x08, 0x02000001},  {0x10, 0x0000000c},
+		{0x1c, 0x0000000c},  {0x2c, 0x00008086},  {0x34, 0x40},	       {0x40, 0x00035001},
+		{0x50, 0x00847005},  {0x70, 0x0002a011},  {0x74, 0x00000003},  {0x78, 0x00002003},
+		{0xa0, 0x00020010},  {0xa4, 0x10008cc2},  {0xac, 0x00036c11},  {0xb0, 0x10110040},
+		{0x100, 0x14010003}, {0x104, 0x11223344}, {0x108, 0x55667788}, {0x140, 0x1601000e},
+		{0x160, 0x00010010},
+	};
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(words); i++)
+		fake_vfio_poke32(f, RWY_VFIO_CONFIG, words[i].off, words[i].value);
+}
+
+struct fake_vfio_function *fake_vfio_add_nic(struct fake_vfio *fake, const char *bdf,
+					     unsigned group)
+{
+	struct fake_vfio_function *f = &fake->functions[fake->nr_functions];
+
+	*f = (struct fake_vfio_function){
+		.bdf = bdf,
+		.group = group,
+		.fd = new_file("function", RWY_VFIO_REGIONS * FAKE_VFIO_REGION),
+		.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
+		.sizes = {[0] = 0x4000, [3] = 0x4000, [RWY_VFIO_CONFIG] = 4096},
+		.irq_counts = {[RWY_VFIO_MSI] = 1,
+			       [RWY_VFIO_MSIX] = 3,
+			       [RWY_VFIO_ERR] = 1,
+			       [RWY_VFIO_REQ] = 1},
+		.resample_fd = -1,
+	};
+	memset(f->triggers, 0xff, sizeof(f->triggers));
+	for (unsigned i = 0; i < RWY_VFIO_REGIONS; i++)
+		if (f->sizes[i])
+			f->region_flags[i] = VFIO_REGION_INFO_FLAG_READ |
+					     VFIO_REGION_INFO_FLAG_WRITE |
+					     (i < 6 ? VFIO_REGION_INFO_FLAG_MMAP : 0);
+	fake->group_fds[fake->nr_functions++] = new_file("group", 1);
+	fill_config(f);
+	return f;
+}

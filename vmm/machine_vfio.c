@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Functions of the host that the guest has: their address space, and their places on the bus. */
+#include "vmm/machine.h"
+
+#include "lib/log.h"
+#include "vmm/vfio_pci.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RWY_STEM "machine"
+
+static int open_space(struct rwy_machine *machine)
+{
+	const struct rwy_space_config config = {
+		.sys = &rwy_vfio_sys_host,
+		.mem = &machine->vm.mem,
+		.tell_kvm = rwy_kvm_vfio_tell,
+		.ctx = &machine->kvm_vfio,
+	};
+
+	if (machine->space)
+		return 0;
+	rwy_kvm_vfio_init(&machine->kvm_vfio, machine->vm.fd);
+	return rwy_space_open(&machine->space, &config);
+}
+
+int rwy_machine_add_vfio(struct rwy_machine *machine, const struct rwy_cfg_vfio *vfio,
+			 const char *name)
+{
+	struct rwy_space_device device = {vfio->bdf, vfio->fd, vfio->iommu_fd};
+	int err = open_space(machine);
+	struct rwy_vfio_pci_config config = {
+		.pci = machine->pci,
+		.space = machine->space,
+		.slots = &machine->vm.slots,
+		.poll = machine->poll,
+		.lock = &machine->vm.lock,
+		.name = name,
+	};
+
+	return err ? err : rwy_vfio_pci_open(&config, &device);
+}
+
+int rwy_machine_plug_vfio(struct rwy_machine *machine)
+{
+	while (machine->nr_vfio < machine->cfg->nr_vfio) {
+		const struct rwy_cfg_vfio *vfio = &machine->cfg->vfio[machine->nr_vfio];
+		char name[16];
+		int slot;
+
+		snprintf(name, sizeof(name), "vfio%u", machine->nr_vfio);
+		slot = rwy_machine_add_vfio(machine, vfio, name);
+		if (slot < 0)
+			return slot;
+		rwy_debug("%s: %s is PCI 00:%02x.0", name, vfio->bdf, slot);
+		machine->nr_vfio++;
+	}
+	return 0;
+}
+
+void rwy_machine_close_vfio(struct rwy_machine *machine)
+{
+	if (!machine->space)
+		return;
+	rwy_space_close(machine->space);
+	machine->space = NULL;
+	rwy_kvm_vfio_fini(&machine->kvm_vfio);
+}
