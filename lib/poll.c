@@ -34,7 +34,8 @@ struct rwy_poll {
 	struct rwy_poller *pollers;
 	struct rwy_poller *cursor; /* next to visit; a poller may be deleted under the walk */
 	struct rwy_timer *timers;  /* soonest first */
-	uint64_t idle_since_ns;	   /* 0: the last round was busy */
+	struct rwy_guard *guards;
+	uint64_t idle_since_ns; /* 0: the last round was busy */
 	unsigned since_control;
 	int stopping; /* atomic */
 	struct epoll_event events[EVENTS];
@@ -145,6 +146,28 @@ void rwy_poll_del(struct rwy_poll *poll, struct rwy_poller *poller)
 		poller->next = NULL;
 		return;
 	}
+}
+
+void rwy_poll_guard(struct rwy_poll *poll, struct rwy_guard *guard)
+{
+	guard->next = poll->guards;
+	poll->guards = guard;
+}
+
+void rwy_poll_unguard(struct rwy_poll *poll, struct rwy_guard *guard)
+{
+	for (struct rwy_guard **at = &poll->guards; *at; at = &(*at)->next) {
+		if (*at == guard) {
+			*at = guard->next;
+			return;
+		}
+	}
+}
+
+void rwy_poll_lost(struct rwy_poll *poll, const void *at)
+{
+	for (const struct rwy_guard *guard = poll->guards; guard; guard = guard->next)
+		guard->lost(guard->ctx, at);
 }
 
 static int control(struct rwy_poll *poll, int op, struct rwy_watch *watch)

@@ -54,6 +54,16 @@ struct rwy_timer {
 	bool armed;
 };
 
+/*
+ * Whoever maps memory that others can take away; embedded by its owner. lost: what was at that
+ * address is gone and zeros are there, if it is the guard's own.
+ */
+struct rwy_guard {
+	void (*lost)(void *ctx, const void *at);
+	void *ctx;
+	struct rwy_guard *next; /* the reactor's */
+};
+
 struct rwy_poll; /* opaque: lib/poll.c */
 
 /* Heap and three descriptors; close frees neither pollers, watches nor timers: their owners do. */
@@ -70,6 +80,10 @@ RWY_MUST_CHECK int rwy_poll_rewatch(struct rwy_poll *poll, struct rwy_watch *wat
 void rwy_poll_timer_set(struct rwy_poll *poll, struct rwy_timer *timer, uint64_t after_ns);
 void rwy_poll_timer_cancel(struct rwy_poll *poll, struct rwy_timer *timer);
 uint64_t rwy_poll_now_ns(void);
+void rwy_poll_guard(struct rwy_poll *poll, struct rwy_guard *guard);
+void rwy_poll_unguard(struct rwy_poll *poll, struct rwy_guard *guard);
+/* Tells all guards. */
+void rwy_poll_lost(struct rwy_poll *poll, const void *at);
 
 /* Until stopped. 0, or negative errno when epoll itself fails. */
 RWY_MUST_CHECK int rwy_poll_run(struct rwy_poll *poll);

@@ -209,6 +209,7 @@ static const char *const reason_names[RWY_VQ_NR_REASONS] = {
 	[RWY_VQ_ADDRESS] = "address",
 	[RWY_VQ_DUPLICATE] = "duplicate",
 	[RWY_VQ_DEVICE] = "device",
+	[RWY_VQ_MEMORY] = "memory",
 };
 
 const char *rwy_vq_reason_name(enum rwy_vq_reason reason)

@@ -60,6 +60,7 @@ enum rwy_vq_reason {
 	RWY_VQ_ADDRESS,	       /* a buffer or table outside guest memory */
 	RWY_VQ_DUPLICATE,      /* an id that is still in flight */
 	RWY_VQ_DEVICE,	       /* the device found the request impossible */
+	RWY_VQ_MEMORY,	       /* memory of the device's was taken away */
 	RWY_VQ_NR_REASONS
 };
 

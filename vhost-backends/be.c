@@ -222,6 +222,7 @@ static int gone(struct rwy_be *be, struct rwy_vu_msg *msg)
 	struct rwy_be_private *priv = be->priv;
 
 	rwy_poll_timer_cancel(be->poll, &priv->later);
+	rwy_poll_unguard(be->poll, &priv->guard);
 	for (unsigned q = 0; q < be->nr_queues; q++)
 		rwy_be_ring_stop(be, q);
 	rwy_be_inflight_fini(be);
@@ -275,6 +276,22 @@ void rwy_be_close(struct rwy_be *be)
 		on_later(be);
 }
 
+/* The device is broken, all of it: which of its rings' buffers were in that memory is not known. */
+static void on_memory_lost(void *ctx, const void *at)
+{
+	struct rwy_be *be = ctx;
+
+	if (!rwy_be_mem_lose(be, at) && !rwy_be_inflight_lose(be, at))
+		return;
+	for (unsigned q = 0; q < be->nr_queues; q++) {
+		if (!rwy_vq_started(&be->vqs[q]))
+			continue;
+		rwy_vq_break(&be->vqs[q], RWY_VQ_MEMORY);
+		/* the queue may have stumbled over the zeros before */
+		RWY_WRITE_ONCE(&be->vqs[q].stats->reason, RWY_VQ_MEMORY);
+	}
+}
+
 static struct rwy_be *new_be(struct rwy_poll *poll, const struct rwy_be_config *config)
 {
 	/* queues are cache-aligned */
@@ -303,6 +320,7 @@ static struct rwy_be *new_be(struct rwy_poll *poll, const struct rwy_be_config *
 		.watch = {.events = EPOLLIN | EPOLLRDHUP, .ready = on_socket, .ctx = be},
 		.back = {.fd = -1},
 		.later = {.fire = on_later, .ctx = be},
+		.guard = {.lost = on_memory_lost, .ctx = be},
 	};
 	rwy_vu_chan_init_msg(&be->priv->msg);
 	be->priv->log_limit = config->log_limit ? config->log_limit : &be->priv->own_limit;
@@ -328,6 +346,7 @@ int rwy_be_open(struct rwy_be **out, struct rwy_poll *poll, const struct rwy_be_
 		goto close_chan;
 	for (unsigned q = 0; q < be->nr_queues; q++)
 		rwy_be_ring_init(be, q);
+	rwy_poll_guard(poll, &be->priv->guard);
 	*out = be;
 	return 0;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The in-flight area as a whole: made for the front-end, taken from it, dealt out to the rings. */
+#include "vhost-backends/be_fault.h"
 #include "vhost-backends/be_inflight.h"
 #include "vhost-backends/be_private.h"
 
@@ -88,13 +89,23 @@ int rwy_be_inflight_set_fd(struct rwy_be *be, struct rwy_vu_msg *msg)
 	err = map_area(&msg->payload.inflight, msg->fds[0], &area);
 	if (err)
 		return err;
-	drop_area(&be->priv->area);
+	rwy_be_inflight_fini(be);
 	be->priv->area = area;
 	for (unsigned q = 0; q < be->nr_queues; q++) {
 		be->priv->rings[q].failed = false;
 		rwy_be_ring_update(be, q);
 	}
 	return 0;
+}
+
+bool rwy_be_inflight_lose(struct rwy_be *be, const void *at)
+{
+	struct rwy_be_area *area = &be->priv->area;
+
+	if (!area->map || (uintptr_t)at - (uintptr_t)area->map >= area->map_len)
+		return false;
+	area->lost = true;
+	return true;
 }
 
 int rwy_be_inflight_start(struct rwy_be *be, unsigned q, struct rwy_vq_config *config)
@@ -106,6 +117,8 @@ int rwy_be_inflight_start(struct rwy_be *be, unsigned q, struct rwy_vq_config *c
 
 	if (!area->map || q >= area->nr_queues)
 		return 0;
+	if (area->lost)
+		return -EFAULT;
 	len = rwy_be_track_len(config->packed, area->desc_num);
 	err = (q + 1) * len > area->len
 		      ? -EINVAL
@@ -132,6 +145,7 @@ void rwy_be_inflight_stop(struct rwy_be *be, unsigned q)
 
 void rwy_be_inflight_fini(struct rwy_be *be)
 {
+	(void)rwy_be_fault_settle(be->poll);
 	drop_area(&be->priv->area);
 }
 

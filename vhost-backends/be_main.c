@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "vhost-backends/be_fault.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -279,36 +279,9 @@ void rwy_be_main_print_capabilities(const char *type, const char *const *feature
 	printf("%s]\n}\n", nr ? "\n  " : "");
 }
 
-/*
- * A page of a file that has become shorter. Which kind of pages the mapping has is not known here;
- * the kernel refuses to treat a part of a huge page by itself (EINVAL), so the smallest that it
- * does treat is the one. The rest is told by a signal again: nothing but that may be done in here.
- */
-static void on_sigbus(int sig, siginfo_t *info, void *context)
-{
-	static const size_t pages[] = {4096, 2u << 20, 1u << 30};
-	int saved = errno;
-	unsigned i;
-	void *at;
-
-	for (i = 0; i < RWY_ARRAY_SIZE(pages); i++) {
-		at = (void *)RWY_ALIGN_DOWN((uintptr_t)info->si_addr, pages[i]);
-		if (madvise(at, pages[i], MADV_DONTFORK) == 0 || errno != EINVAL)
-			break;
-	}
-	if (info->si_code == BUS_ADRERR && i < RWY_ARRAY_SIZE(pages) &&
-	    mmap(at, pages[i], PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED)
-		sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_ptr = at});
-	else
-		signal(SIGBUS, SIG_DFL); /* happens again when we return, and is the end */
-	errno = saved;
-}
-
 struct signals {
 	struct rwy_poll *poll;
 	struct rwy_watch watch;
-	struct rwy_log_limit log_limit;
 };
 
 static void on_signal(void *ctx, uint32_t events)
@@ -318,30 +291,22 @@ static void on_signal(void *ctx, uint32_t events)
 
 	if (read(signals->watch.fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo != (unsigned)SIGRTMIN) {
-		rwy_info("%s: stopping", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
-		rwy_poll_stop(signals->poll);
-	} else if (rwy_log_allow(&signals->log_limit, 1)) {
-		rwy_error("a front-end took memory away that it had shared (at %#llx): zeros are "
-			  "there now",
-			  (unsigned long long)info.ssi_ptr);
-	}
+	rwy_info("%s: stopping", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	rwy_poll_stop(signals->poll);
 }
 
 int rwy_be_main_run(struct rwy_poll *poll)
 {
-	struct sigaction sigbus = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
 	struct signals signals = {.poll = poll};
+	struct rwy_be_fault fault;
 	sigset_t set;
 	int err;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	sigaction(SIGBUS, &sigbus, NULL);
 	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0) {
 		rwy_error("signalfd: %s", strerror(errno));
@@ -351,13 +316,18 @@ int rwy_be_main_run(struct rwy_poll *poll)
 					   .events = EPOLLIN,
 					   .ready = on_signal,
 					   .ctx = &signals};
+	err = rwy_be_fault_open(&fault, poll);
+	if (err)
+		goto close_fd;
 	err = rwy_poll_watch(poll, &signals.watch);
 	if (!err) {
 		err = rwy_poll_run(poll);
 		rwy_poll_unwatch(poll, &signals.watch);
 	}
+	rwy_be_fault_close(&fault);
 	if (err)
 		rwy_error("the reactor failed: %s", strerror(-err));
+close_fd:
 	rwy_fd_close(&fd);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

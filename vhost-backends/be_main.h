@@ -44,10 +44,7 @@ void rwy_be_main_print_capabilities(const char *type, const char *const *feature
 
 /*
  * Runs the reactor until SIGTERM or SIGINT. Exit status for main. Other threads must have both
- * blocked, and SIGBUS not.
- *
- * The memory of most front-ends can be shrunk under us. A page that is gone is replaced by one of
- * zeros, so what the guest loses is its own, and the line in the log says so.
+ * blocked, and SIGBUS not; those that serve have a be_fault.h of their own.
  */
 int rwy_be_main_run(struct rwy_poll *poll);
 

@@ -6,6 +6,7 @@
  * Descriptors are closed once mapped. The memory of most front-ends is not sealed against
  * shrinking, so it must be taken as it is; be_main.c keeps a SIGBUS from ending the process.
  */
+#include "vhost-backends/be_fault.h"
 #include "vhost-backends/be_private.h"
 
 #include "lib/fd.h"
@@ -130,7 +131,7 @@ static bool is_same(struct rwy_be *be, const struct rwy_vu_msg *msg)
 {
 	const struct rwy_vu_mem_table *table = &msg->payload.table;
 
-	if (table->nregions != be->mem.nr)
+	if (table->nregions != be->mem.nr || rwy_be_mem_is_lost(be))
 		return false;
 	for (unsigned i = 0; i < table->nregions; i++) {
 		const struct rwy_vu_region *from = &table->regions[i];
@@ -180,6 +181,7 @@ static int prepare(struct rwy_be *be, const struct rwy_vu_msg *msg)
 
 static void clear(struct rwy_be *be)
 {
+	(void)rwy_be_fault_settle(be->poll);
 	while (be->mem.nr > 0) {
 		const struct rwy_mem_region r = be->mem.regions[be->mem.nr - 1];
 		int err = rwy_mem_del(&be->mem, r.gpa, r.uva, r.size, NULL);
@@ -231,6 +233,7 @@ static int remove_region(struct rwy_be *be, struct rwy_vu_msg *msg)
 	const struct rwy_vu_region *r = &msg->payload.mem_reg.region;
 	int err = rwy_mem_del(&be->mem, (rwy_gpa){r->gpa}, (rwy_uva){r->uva}, r->size, NULL);
 
+	(void)rwy_be_fault_settle(be->poll);
 	if (!err)
 		forget_map(&be->priv->maps, find_map(&be->priv->maps, r->gpa));
 	remap_rings(be);
@@ -247,8 +250,34 @@ int rwy_be_mem_rem_reg(struct rwy_be *be, struct rwy_vu_msg *msg)
 	return rwy_be_quiesce(be, 0, be->nr_queues, remove_region);
 }
 
+bool rwy_be_mem_lose(struct rwy_be *be, const void *at)
+{
+	struct rwy_be_maps *maps = &be->priv->maps;
+
+	for (unsigned i = 0; i < maps->nr; i++) {
+		struct rwy_be_map *map = &maps->map[i];
+
+		if ((uintptr_t)at - (uintptr_t)map->addr < map->len) {
+			map->lost = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool rwy_be_mem_is_lost(const struct rwy_be *be)
+{
+	const struct rwy_be_maps *maps = &be->priv->maps;
+
+	for (unsigned i = 0; i < maps->nr; i++)
+		if (maps->map[i].lost)
+			return true;
+	return false;
+}
+
 void rwy_be_mem_fini(struct rwy_be *be)
 {
+	(void)rwy_be_fault_settle(be->poll);
 	drop_next(be);
 	rwy_mem_fini(&be->mem);
 	unmap_all(&be->priv->maps);

@@ -38,6 +38,7 @@ struct rwy_be_map {
 	uint64_t dev; /* which file, so that an identical table is known */
 	uint64_t ino;
 	uint64_t mmap_offset;
+	bool lost; /* a part of it was taken away */
 };
 
 struct rwy_be_maps {
@@ -53,6 +54,7 @@ struct rwy_be_area {
 	uint64_t len; /* of all parts */
 	uint16_t nr_queues;
 	uint16_t desc_num;
+	bool lost; /* a part of it was taken away */
 };
 
 /* The rest of a handler. 0 or negative errno, as a handler's. */
@@ -67,6 +69,7 @@ struct rwy_be_private {
 	struct rwy_vu_msg msg;	 /* under way while then is set */
 	rwy_be_then then;
 	struct rwy_timer later; /* runs then, and the end of the connection */
+	struct rwy_guard guard;
 	unsigned nr_draining;
 	bool reading;	     /* watch is registered */
 	bool ending;	     /* the connection is over as soon as nothing is under way */
@@ -124,12 +127,18 @@ void rwy_be_ring_enable(struct rwy_be *be, unsigned q, bool on);
 int rwy_be_mem_set_table(struct rwy_be *be, struct rwy_vu_msg *msg);
 int rwy_be_mem_add_reg(struct rwy_be *be, struct rwy_vu_msg *msg);
 int rwy_be_mem_rem_reg(struct rwy_be *be, struct rwy_vu_msg *msg);
+/* Is the byte in guest memory? Then that is as good as gone until it is mapped anew. */
+bool rwy_be_mem_lose(struct rwy_be *be, const void *at);
+/* Some of guest memory is gone: no ring can start. */
+bool rwy_be_mem_is_lost(const struct rwy_be *be);
 /* Unmaps everything; all rings are stopped. */
 void rwy_be_mem_fini(struct rwy_be *be);
 
 /* be_inflight.c */
 int rwy_be_inflight_get_fd(struct rwy_be *be, struct rwy_vu_msg *msg);
 int rwy_be_inflight_set_fd(struct rwy_be *be, struct rwy_vu_msg *msg);
+/* As rwy_be_mem_lose. */
+bool rwy_be_inflight_lose(struct rwy_be *be, const void *at);
 /* The ring is about to start as *config says: its base becomes where the area says it is. */
 RWY_MUST_CHECK int rwy_be_inflight_start(struct rwy_be *be, unsigned q,
 					 struct rwy_vq_config *config);

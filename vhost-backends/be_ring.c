@@ -43,7 +43,7 @@ static struct rwy_vq_config describe(const struct rwy_be *be, const struct rwy_b
 }
 
 /* Neither side has used the ring yet, so the driver's first kick will come. */
-static bool is_fresh(const struct rwy_vq_config *config)
+static bool is_fresh(const struct rwy_be *be, const struct rwy_vq_config *config)
 {
 	uint64_t len[3];
 
@@ -52,8 +52,8 @@ static bool is_fresh(const struct rwy_vq_config *config)
 	const uint8_t *driver = rwy_mem_at_uva(config->mem, config->driver, len[1]);
 	const uint8_t *device = rwy_mem_at_uva(config->mem, config->device, len[2]);
 
-	if (!desc || !driver || !device)
-		return false; /* rwy_vq_start says what is wrong */
+	if (!desc || !driver || !device || rwy_be_mem_is_lost(be))
+		return false; /* start says what is wrong */
 	if (config->packed) {
 		const struct vring_packed_desc *first = (const void *)desc;
 		const struct vring_packed_desc_event *event = (const void *)device;
@@ -106,8 +106,8 @@ static int start(struct rwy_be *be, unsigned q)
 	int err;
 
 	ring->config = describe(be, ring);
-	fresh = is_fresh(&ring->config);
-	err = rwy_be_inflight_start(be, q, &ring->config);
+	fresh = is_fresh(be, &ring->config);
+	err = rwy_be_mem_is_lost(be) ? -EFAULT : rwy_be_inflight_start(be, q, &ring->config);
 	if (!err)
 		err = rwy_vq_start(vq, &ring->config);
 	if (err) {
@@ -136,7 +136,7 @@ void rwy_be_ring_update(struct rwy_be *be, unsigned q)
 		return;
 	}
 	const struct rwy_vq_config config = describe(be, ring);
-	if (!be->priv->then && (ring->polled || !is_fresh(&config)) && start(be, q)) {
+	if (!be->priv->then && (ring->polled || !is_fresh(be, &config)) && start(be, q)) {
 		unwatch(be, ring);
 		return;
 	}

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,11 @@
 
 #define RSS_PAGES 256 /* growth that a heap may show between two looks: 1 MiB */
 
-/* The first disk is a file's: that kind keeps what is in flight. */
-static bool on_file(struct live *live, char *option, size_t len)
+/* One disk is a file's: that kind keeps what is in flight. */
+static bool on_file(struct live *live, unsigned place, char *option, size_t len)
 {
 	snprintf(live->file, sizeof(live->file), "%s/disk", live->dir);
-	snprintf(option, len, "--disk=socket=%s,file=%s", live->paths[0], live->file);
+	snprintf(option, len, "--disk=socket=%s,file=%s", live->paths[place], live->file);
 	int fd = open(live->file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bool made = fd >= 0 && ftruncate(fd, 1 << 24) == 0;
 
@@ -31,7 +32,8 @@ static bool on_file(struct live *live, char *option, size_t len)
 
 int live_start(struct live *live, const char *kind, const char *program)
 {
-	char options[LIVE_PLACES][128];
+	char options[LIVE_PLACES][128], cpus[32];
+	const int cpu = sched_getcpu();
 
 	*live = (struct live){.net = strcmp(kind, "net") == 0, .program = program};
 	strcpy(live->dir, "/tmp/ringway-proto.XXXXXX");
@@ -44,12 +46,14 @@ int live_start(struct live *live, const char *kind, const char *program)
 			 live->net ? "--port=vhost-user,socket=%s" : "--disk=socket=%s,mem=16M",
 			 live->paths[i]);
 	}
-	if (!live->net && !on_file(live, options[0], sizeof(options[0])))
+	const bool threads = strcmp(kind, "blk2") == 0;
+	if (!live->net && !on_file(live, threads, options[threads], sizeof(options[0])))
 		return -1;
+	snprintf(cpus, sizeof(cpus), "--cpus=%d,%d", cpu, cpu);
 	live->pid = fork();
 	if (live->pid == 0) {
 		execl(program, program, "--log-level", "error", "--metrics", live->metrics,
-		      options[0], options[1], (char *)NULL);
+		      options[0], options[1], threads ? cpus : NULL, (char *)NULL);
 		_exit(127);
 	}
 	return live->pid > 0 ? 0 : -1;

@@ -16,7 +16,7 @@ struct live {
 	char dir[32];
 	char paths[LIVE_PLACES][48];
 	char metrics[48];
-	char file[48]; /* behind the first disk */
+	char file[48]; /* behind the last disk of blk2, else the first */
 	pid_t pid;
 };
 
@@ -26,7 +26,10 @@ struct footprint {
 	long rss; /* pages */
 };
 
-/* kind: "net" or "blk". 0 or -1, as cmocka's fixtures have it. */
+/*
+ * kind: "net", "blk", or "blk2" with its second place on a reactor of its own. 0 or -1, as cmocka's
+ * fixtures have it.
+ */
 int live_start(struct live *live, const char *kind, const char *program);
 /* By SIGTERM; it must exit with 0. */
 int live_stop(struct live *live);

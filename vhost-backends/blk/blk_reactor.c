@@ -4,6 +4,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/numa.h"
+#include "vhost-backends/be_fault.h"
 #include "vhost-backends/be_main.h"
 #include "vhost-backends/blk/blk.h"
 
@@ -117,9 +118,15 @@ static void *thread_main(void *arg)
 {
 	struct rwy_blk_reactor *reactor = arg;
 
+	struct rwy_be_fault fault;
+
 	reactor->err = rwy_blk_reactor_pin(reactor);
 	if (!reactor->err)
+		reactor->err = rwy_be_fault_open(&fault, reactor->poll);
+	if (!reactor->err) {
 		reactor->err = rwy_poll_run(reactor->poll);
+		rwy_be_fault_close(&fault);
+	}
 	close_sockets(reactor);
 	rwy_poll_stop(reactor->first);
 	return NULL;
