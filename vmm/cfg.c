@@ -349,6 +349,9 @@ static const char summary[] =
 	"the\n"
 	"command line names what does not exist or does not fit.\n"
 	"\n"
+	"`ringway-vmm doctor` says whether machines, passthrough and speed will work on this "
+	"host.\n"
+	"\n"
 	"  ringway-vmm --kernel vmlinuz --initrd initrd.img --cmdline console=ttyS0 \\\n"
 	"        --cpus 2 --memory 1G --net tap=tap0 --disk file=disk.img";
 

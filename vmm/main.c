@@ -2,6 +2,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "vmm/cfg.h"
+#include "vmm/doctor.h"
 #include "vmm/machine.h"
 
 #include <errno.h>
@@ -81,6 +82,8 @@ int main(int argc, char **argv)
 	struct rwy_poll *poll;
 	int status, err;
 
+	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+		return rwy_doctor_main(argc - 1, argv + 1, stdout, stderr);
 	if (!rwy_cfg_parse(&cfg, argc, argv, stdout, stderr, &status))
 		return status;
 	err = rwy_poll_open(&poll, RWY_POLL_NEVER);
