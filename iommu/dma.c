@@ -74,6 +74,26 @@ int rwy_dma_reserve(struct rwy_dma *dma, uint64_t first, uint64_t last, const ch
 	return 0;
 }
 
+int rwy_dma_reserve_between(struct rwy_dma *dma, const struct rwy_dma_range *ranges, unsigned nr)
+{
+	static const char what[] = "what this IOMMU cannot translate";
+	uint64_t next = 0;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < nr; i++) {
+		const struct rwy_dma_range r = ranges[i];
+
+		if (r.first < next || r.last < r.first)
+			return -EPROTO;
+		if (r.first > next)
+			err = rwy_dma_reserve(dma, next, r.first - 1, what);
+		if (r.last == UINT64_MAX)
+			return err;
+		next = r.last + 1;
+	}
+	return err ? err : rwy_dma_reserve(dma, next, UINT64_MAX, what);
+}
+
 static int check_memlock(const struct rwy_dma *dma, uint64_t more)
 {
 	uint64_t needed = dma->pinned + more;

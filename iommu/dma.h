@@ -66,6 +66,13 @@ void rwy_dma_fini(struct rwy_dma *dma);
 RWY_MUST_CHECK int rwy_dma_reserve(struct rwy_dma *dma, uint64_t first, uint64_t last,
 				   const char *what);
 
+struct rwy_dma_range {
+	uint64_t first, last;
+};
+/* All that the ranges, which are in order, leave out. -EPROTO: they are not. */
+RWY_MUST_CHECK int rwy_dma_reserve_between(struct rwy_dma *dma, const struct rwy_dma_range *ranges,
+					   unsigned nr);
+
 /*
  * -EINVAL: not whole pages, or wraps; -EEXIST: overlaps; -ERANGE: in a reserved window; -ENOSPC:
  * too many mappings; -ENOMEM: more than may be pinned; or what the kernel says. All are logged with

@@ -3,9 +3,11 @@
 
 #include "iommu/dma.h"
 #include "iommu/group.h"
+#include "iommu/iommufd.h"
 #include "iommu/type1.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "lib/sysfs.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
@@ -16,10 +18,11 @@
 #define RWY_STEM "space"
 
 #define MEMBERS 64
+#define UNKNOWN 0x80000000u /* group numbers that sysfs would not give */
 
 struct member {
 	const struct rwy_vfio *vfio; /* NULL: free */
-	unsigned group;
+	unsigned group;		     /* unless the space is iommufd's */
 };
 
 struct group {
@@ -30,7 +33,10 @@ struct group {
 
 struct rwy_space {
 	struct rwy_space_config config;
+	/* One of the two, whichever the first function came by; the other has no file. */
 	struct rwy_type1 type1;
+	struct rwy_iommufd iommufd;
+	unsigned nr_devices; /* of iommufd */
 	struct rwy_dma dma;
 	bool following; /* dma is in use */
 	struct group groups[MEMBERS];
@@ -59,7 +65,7 @@ int rwy_space_open(struct rwy_space **out, const struct rwy_space_config *config
 	if (!space)
 		return -ENOMEM;
 	space->config = *config;
-	space->type1.fd = -1;
+	space->type1.fd = space->iommufd.fd = -1;
 	*out = space;
 	return 0;
 }
@@ -69,20 +75,40 @@ void rwy_space_close(struct rwy_space *space)
 	if (!space)
 		return;
 	rwy_type1_close(&space->type1);
+	rwy_iommufd_close(&space->iommufd);
 	free(space);
 }
 
 /* ---- guest memory ---- */
 
-static int map_memory(struct rwy_space *space, unsigned group)
+static int init_dma(struct rwy_space *space)
 {
 	struct rwy_dma_limits limits;
-	int err = rwy_type1_limits(&space->type1, &limits);
+	int err = 0;
+
+	if (space->iommufd.fd >= 0)
+		rwy_iommufd_limits(&space->iommufd, &limits);
+	else
+		err = rwy_type1_limits(&space->type1, &limits);
+	if (err)
+		return err;
+	if (space->iommufd.fd >= 0)
+		rwy_dma_init(&space->dma, &rwy_iommufd_ops, &space->iommufd, &limits);
+	else
+		rwy_dma_init(&space->dma, &rwy_type1_ops, &space->type1, &limits);
+	return 0;
+}
+
+static int map_memory(struct rwy_space *space, unsigned group)
+{
+	int err = init_dma(space);
 
 	if (err)
 		return err;
-	rwy_dma_init(&space->dma, &rwy_type1_ops, &space->type1, &limits);
-	err = rwy_type1_reserve(&space->type1, &space->dma);
+	if (space->iommufd.fd >= 0)
+		err = rwy_iommufd_reserve(&space->iommufd, &space->dma);
+	else
+		err = rwy_type1_reserve(&space->type1, &space->dma);
 	if (!err)
 		err = rwy_group_reserve(root_of(space), group, &space->dma);
 	if (!err)
@@ -201,7 +227,144 @@ static int get_device(struct rwy_space *space, const struct group *group, const 
 	return fd;
 }
 
+/* Without a view of sysfs, as in a jail, whoever handed in the files has looked. */
+static int look_at(struct rwy_space *space, const struct rwy_space_device *device, unsigned *group)
+{
+	int err;
+
+	*group = UNKNOWN + (unsigned)device->fd;
+	if (device->fd >= 0 && !rwy_sysfs_exists(root_of(space), "/sys/bus/pci/devices"))
+		return 0;
+	err = rwy_group_find(root_of(space), device->bdf, group);
+	return err ? err : rwy_group_check(root_of(space), device->bdf, *group);
+}
+
+static int attach_by_group(struct rwy_space *space, struct member *member, unsigned number,
+			   struct rwy_space_device *device, struct rwy_vfio *vfio)
+{
+	struct group *group = find_group(space, number);
+	int err = 0, fd;
+
+	if (!group)
+		return -ENOSPC;
+	if (group->users)
+		group->users++;
+	else
+		err = join_group(space, group, device);
+	if (err)
+		return err;
+	fd = get_device(space, group, device->bdf);
+	err = fd < 0 ? fd : rwy_vfio_open(vfio, space->config.sys, device->bdf, &fd);
+	if (err) {
+		if (fd >= 0)
+			rwy_fd_close(&fd);
+		release_group(space, group);
+		return err;
+	}
+	*member = (struct member){vfio, number};
+	return 0;
+}
+
+/* ---- functions with a file of their own ---- */
+
+static void release_device(struct rwy_space *space, int fd)
+{
+	rwy_iommufd_detach(&space->iommufd, fd);
+	(void)tell_kvm(space, fd, false);
+	if (--space->nr_devices)
+		return;
+	unmap_memory(space);
+}
+
+static int join_device(struct rwy_space *space, int fd, unsigned group)
+{
+	int err = tell_kvm(space, fd, true);
+
+	if (err) {
+		rwy_error("KVM does not take the function: %s", strerror(-err));
+		return err;
+	}
+	err = rwy_iommufd_attach(&space->iommufd, fd);
+	if (err) {
+		(void)tell_kvm(space, fd, false);
+		return err;
+	}
+	space->nr_devices++;
+	if (!space->following)
+		err = map_memory(space, group);
+	else
+		err = rwy_group_reserve(root_of(space), group, &space->dma);
+	if (err)
+		release_device(space, fd);
+	return err;
+}
+
+static int attach_by_device(struct rwy_space *space, struct member *member, unsigned group, int *fd,
+			    struct rwy_vfio *vfio, const char *bdf)
+{
+	int err = join_device(space, *fd, group);
+
+	if (err)
+		return err;
+	err = rwy_vfio_open(vfio, space->config.sys, bdf, fd);
+	if (err) {
+		release_device(space, *fd);
+		return err;
+	}
+	*member = (struct member){vfio, group};
+	return 0;
+}
+
 /* ---- functions ---- */
+
+static bool is_group(const struct rwy_space *space, int fd)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+
+	return call(space, fd, VFIO_GROUP_GET_STATUS, &status) == 0;
+}
+
+/* iommufd where the kernel has it and nothing speaks against it. 1: it is open, and *fd the
+ * function's file; 0: by group. */
+static int choose(struct rwy_space *space, struct rwy_space_device *device, int *fd)
+{
+	int err;
+
+	if (space->type1.fd >= 0 || (device->fd >= 0 && is_group(space, device->fd)))
+		return 0;
+	*fd = rwy_fd_take(&device->fd);
+	if (*fd < 0)
+		*fd = rwy_iommufd_device(space->config.sys, device->bdf);
+	if (*fd < 0)
+		return *fd == -ENOENT && space->iommufd.fd < 0 ? 0 : *fd;
+	if (space->iommufd.fd >= 0)
+		return 1;
+	err = rwy_iommufd_open(&space->iommufd, space->config.sys, &device->iommu_fd);
+	if (!err)
+		return 1;
+	rwy_fd_close(fd);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int attach(struct rwy_space *space, struct member *member, struct rwy_space_device *device,
+		  struct rwy_vfio *vfio)
+{
+	unsigned group;
+	int fd = -1, err = look_at(space, device, &group);
+
+	if (err)
+		return err;
+	err = choose(space, device, &fd);
+	if (err < 0)
+		return err;
+	if (err == 0)
+		return attach_by_group(space, member, group, device, vfio);
+	err = attach_by_device(space, member, group, &fd, vfio, device->bdf);
+	rwy_fd_close(&fd);
+	if (space->nr_devices == 0)
+		rwy_iommufd_close(&space->iommufd);
+	return err;
+}
 
 static struct member *find_member(struct rwy_space *space, const struct rwy_vfio *vfio)
 {
@@ -211,41 +374,11 @@ static struct member *find_member(struct rwy_space *space, const struct rwy_vfio
 	return NULL;
 }
 
-static int attach_by_group(struct rwy_space *space, struct member *member,
-			   struct rwy_space_device *device, struct rwy_vfio *vfio)
-{
-	struct group *group;
-	unsigned number;
-	int err = rwy_group_find(root_of(space), device->bdf, &number);
-
-	if (!err)
-		err = rwy_group_check(root_of(space), device->bdf, number);
-	if (err)
-		return err;
-	group = find_group(space, number);
-	if (!group)
-		return -ENOSPC;
-	if (group->users)
-		group->users++;
-	else
-		err = join_group(space, group, device);
-	if (err)
-		return err;
-	int fd = get_device(space, group, device->bdf);
-	err = fd < 0 ? fd : rwy_vfio_open(vfio, space->config.sys, device->bdf, &fd);
-	if (err) {
-		release_group(space, group);
-		return err;
-	}
-	*member = (struct member){vfio, number};
-	return 0;
-}
-
 int rwy_space_attach(struct rwy_space *space, struct rwy_space_device *device,
 		     struct rwy_vfio *vfio)
 {
 	struct member *member = find_member(space, NULL);
-	int err = member ? attach_by_group(space, member, device, vfio) : -ENOSPC;
+	int err = member ? attach(space, member, device, vfio) : -ENOSPC;
 
 	rwy_fd_close(&device->fd);
 	rwy_fd_close(&device->iommu_fd);
@@ -255,12 +388,18 @@ int rwy_space_attach(struct rwy_space *space, struct rwy_space_device *device,
 void rwy_space_detach(struct rwy_space *space, struct rwy_vfio *vfio)
 {
 	struct member *member = find_member(space, vfio);
+	bool by_device = space->iommufd.fd >= 0;
 
+	if (by_device && member)
+		release_device(space, vfio->fd);
 	rwy_vfio_close(vfio);
 	if (!member)
 		return;
-	release_group(space, find_group(space, member->group));
 	member->vfio = NULL;
+	if (!by_device)
+		release_group(space, find_group(space, member->group));
+	else if (space->nr_devices == 0)
+		rwy_iommufd_close(&space->iommufd);
 }
 
 void rwy_space_share(struct rwy_space *space, uint64_t gpa, void *hva, uint64_t len)

@@ -12,6 +12,8 @@
 
 #define RWY_STEM "type1"
 
+_Static_assert(sizeof(struct rwy_dma_range) == sizeof(struct vfio_iova_range), "copied whole");
+
 #define CONTAINER	 "/dev/vfio/vfio"
 #define MAPPINGS_DEFAULT 65535 /* of the module, where the kernel does not say */
 
@@ -168,32 +170,11 @@ int rwy_type1_limits(struct rwy_type1 *t, struct rwy_dma_limits *limits)
 	return 0;
 }
 
-/* The kernel lists what can be translated, in order; what is between is not for us. */
-static int reserve_between(const struct vfio_iova_range *ranges, unsigned nr, struct rwy_dma *dma)
-{
-	static const char what[] = "what this IOMMU cannot translate";
-	uint64_t next = 0;
-	int err = 0;
-
-	for (unsigned i = 0; !err && i < nr; i++) {
-		struct vfio_iova_range r;
-
-		memcpy(&r, &ranges[i], sizeof(r));
-		if (r.start < next || r.end < r.start)
-			return -EPROTO;
-		if (r.start > next)
-			err = rwy_dma_reserve(dma, next, r.start - 1, what);
-		if (r.end == UINT64_MAX)
-			return err;
-		next = r.end + 1;
-	}
-	return err ? err : rwy_dma_reserve(dma, next, UINT64_MAX, what);
-}
-
 int rwy_type1_reserve(struct rwy_type1 *t, struct rwy_dma *dma)
 {
 	const struct vfio_iommu_type1_info_cap_iova_range *cap;
 	struct vfio_iommu_type1_info *info;
+	struct rwy_dma_range ranges[RWY_DMA_WINDOWS];
 	size_t len, left;
 	int err = get_info(t, &info, &len);
 
@@ -202,10 +183,12 @@ int rwy_type1_reserve(struct rwy_type1 *t, struct rwy_dma *dma)
 	cap = rwy_vfio_info_cap(info, len, info->cap_offset, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
 				sizeof(*cap), &left);
 	if (cap && cap->nr_iovas) {
-		if (cap->nr_iovas <= (left - sizeof(*cap)) / sizeof(cap->iova_ranges[0]))
-			err = reserve_between(cap->iova_ranges, cap->nr_iovas, dma);
-		else
-			err = -EPROTO;
+		err = -EPROTO;
+		if (cap->nr_iovas <= (left - sizeof(*cap)) / sizeof(cap->iova_ranges[0]) &&
+		    cap->nr_iovas <= RWY_ARRAY_SIZE(ranges)) {
+			memcpy(ranges, cap->iova_ranges, cap->nr_iovas * sizeof(ranges[0]));
+			err = rwy_dma_reserve_between(dma, ranges, cap->nr_iovas);
+		}
 		if (err == -EPROTO)
 			rwy_error("the IOMMU describes its ranges wrongly");
 	}

@@ -146,11 +146,13 @@ int rwy_vfio_open(struct rwy_vfio *vfio, const struct rwy_vfio_sys *sys, const c
 
 	memset(vfio, 0, sizeof(*vfio));
 	vfio->sys = sys;
-	vfio->fd = rwy_fd_take(fd);
+	vfio->fd = *fd;
 	snprintf(vfio->name, sizeof(vfio->name), "%s", name);
 	err = describe(vfio);
 	if (err)
-		rwy_vfio_close(vfio);
+		vfio->fd = -1;
+	else
+		*fd = -1;
 	return err;
 }
 

@@ -59,7 +59,7 @@ struct rwy_vfio {
 	struct rwy_vfio_irqs irqs[RWY_VFIO_IRQS];
 };
 
-/* fd: of the device, in an address space already; taken in any case. -ENODEV: no PCI function;
+/* fd: of the device, in an address space already; taken unless it fails. -ENODEV: no PCI function;
  * -EPROTO: what it says of itself cannot be; -errno. Logged. */
 RWY_MUST_CHECK int rwy_vfio_open(struct rwy_vfio *vfio, const struct rwy_vfio_sys *sys,
 				 const char *name, int *fd);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/fake_vfio.h"
 
+#include "iommu/iommufd_abi.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -73,6 +75,13 @@ static int fake_open(void *ctx, const char *path)
 		fake_vfio_note(fake, "container");
 		return hand_out(fake->container_fd);
 	}
+	if (strcmp(path, "/dev/iommu") == 0)
+		return fake->has_iommufd ? hand_out(fake->iommu_fd) : -ENOENT;
+	if (sscanf(path, "/dev/vfio/devices/vfio%u", &group) == 1) {
+		assert_in_range(group, 0, fake->nr_functions - 1);
+		fake_vfio_note(fake, "device");
+		return hand_out(fake->functions[group].fd);
+	}
 	if (sscanf(path, "/dev/vfio/%u", &group) != 1)
 		return -ENOENT;
 	for (unsigned i = 0; i < fake->nr_functions; i++) {
@@ -105,40 +114,50 @@ static int fake_write(void *ctx, int fd, const void *buf, size_t len, uint64_t o
 
 /* ---- the container ---- */
 
-static int map_dma(struct fake_vfio *fake, const struct vfio_iommu_type1_dma_map *arg)
+static int add_map(struct fake_vfio *fake, uint64_t iova, uint64_t len, uint64_t vaddr)
 {
-	assert_true(fake->iommu_on);
 	if (fake->fail_map && --fake->fail_map == 0)
 		return fake->fail_with;
 	assert_in_range(fake->nr_maps, 0, FAKE_VFIO_MAPS - 1);
 	for (unsigned i = 0; i < fake->nr_maps; i++)
-		assert_true(arg->iova + arg->size <= fake->maps[i].iova ||
-			    fake->maps[i].iova + fake->maps[i].len <= arg->iova);
-	fake->maps[fake->nr_maps++] = (struct fake_vfio_map){arg->iova, arg->size, arg->vaddr};
+		assert_true(iova + len <= fake->maps[i].iova ||
+			    fake->maps[i].iova + fake->maps[i].len <= iova);
+	fake->maps[fake->nr_maps++] = (struct fake_vfio_map){iova, len, vaddr};
 	if (fake->nr_maps > fake->most_maps)
 		fake->most_maps = fake->nr_maps;
 	fake_vfio_note(fake, "map");
 	return 0;
 }
 
-/* Whole mappings only, as type1v2. */
-static int unmap_dma(struct fake_vfio *fake, struct vfio_iommu_type1_dma_unmap *arg)
+/* Whole mappings only, as type1v2 and iommufd. The bytes that are mapped no more. */
+static uint64_t del_maps(struct fake_vfio *fake, uint64_t iova, uint64_t len)
 {
-	uint64_t end = arg->iova + arg->size, done = 0;
+	uint64_t end = iova + len, done = 0;
 
 	for (unsigned i = 0; i < fake->nr_maps;) {
 		struct fake_vfio_map *m = &fake->maps[i];
 
-		if (m->iova >= end || m->iova + m->len <= arg->iova) {
+		if (m->iova >= end || m->iova + m->len <= iova) {
 			i++;
 			continue;
 		}
-		assert_true(m->iova >= arg->iova && m->iova + m->len <= end);
+		assert_true(m->iova >= iova && m->iova + m->len <= end);
 		done += m->len;
 		*m = fake->maps[--fake->nr_maps];
 	}
-	arg->size = done;
 	fake_vfio_note(fake, "unmap");
+	return done;
+}
+
+static int map_dma(struct fake_vfio *fake, const struct vfio_iommu_type1_dma_map *arg)
+{
+	assert_true(fake->iommu_on);
+	return add_map(fake, arg->iova, arg->size, arg->vaddr);
+}
+
+static int unmap_dma(struct fake_vfio *fake, struct vfio_iommu_type1_dma_unmap *arg)
+{
+	arg->size = del_maps(fake, arg->iova, arg->size);
 	return 0;
 }
 
@@ -182,6 +201,77 @@ static int container_ioctl(struct fake_vfio *fake, unsigned long request, void *
 		return map_dma(fake, arg);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return unmap_dma(fake, arg);
+	}
+	return -ENOTTY;
+}
+
+/* ---- iommufd ---- */
+
+static int get_ranges(const struct fake_vfio *fake, struct rwy_iommufd_iova_ranges *arg)
+{
+	uint64_t *pairs = (uint64_t *)(uintptr_t)arg->ranges;
+	unsigned room = arg->nr;
+
+	arg->nr = 2;
+	if (room < 2)
+		return -EMSGSIZE;
+	pairs[0] = 0;
+	pairs[1] = 0xfedfffff;
+	pairs[2] = 0xfef00000;
+	pairs[3] = fake->range_last ? fake->range_last : UINT64_MAX;
+	return 0;
+}
+
+static int iommu_ioctl(struct fake_vfio *fake, unsigned long request, void *arg)
+{
+	struct rwy_iommufd_ioas_map *map = arg;
+	struct rwy_iommufd_ioas_unmap *unmap = arg;
+
+	switch (request) {
+	case RWY_IOMMUFD_IOAS_ALLOC:
+		((struct rwy_iommufd_ioas_alloc *)arg)->id = 77;
+		fake->spaces++;
+		return 0;
+	case RWY_IOMMUFD_DESTROY:
+		assert_int_equal(((struct rwy_iommufd_destroy *)arg)->id, 77);
+		fake->spaces--;
+		return 0;
+	case RWY_IOMMUFD_IOVA_RANGES:
+		return get_ranges(fake, arg);
+	case RWY_IOMMUFD_IOAS_MAP:
+		assert_int_equal(map->ioas, 77);
+		assert_int_equal(map->flags, 7);
+		return add_map(fake, map->iova, map->length, map->user_va);
+	case RWY_IOMMUFD_IOAS_UNMAP:
+		assert_int_equal(unmap->ioas, 77);
+		unmap->length = del_maps(fake, unmap->iova, unmap->length);
+		return 0;
+	}
+	return -ENOTTY;
+}
+
+static int cdev_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, unsigned long request,
+		      void *arg)
+{
+	switch (request) {
+	case RWY_IOMMUFD_DEVICE_BIND:
+		assert_true(same(((struct rwy_iommufd_device_bind *)arg)->iommufd, fake->iommu_fd));
+		fake_vfio_note(fake, "bind");
+		f->bound = true;
+		return 0;
+	case RWY_IOMMUFD_DEVICE_ATTACH:
+		assert_true(f->bound);
+		assert_int_equal(((struct rwy_iommufd_device_attach *)arg)->ioas, 77);
+		if (fake->attach_error)
+			return fake->attach_error;
+		fake_vfio_note(fake, "attach");
+		f->attached = true;
+		return 0;
+	case RWY_IOMMUFD_DEVICE_DETACH:
+		assert_true(f->attached);
+		fake_vfio_note(fake, "detach");
+		f->attached = f->bound = false;
+		return 0;
 	}
 	return -ENOTTY;
 }
@@ -314,7 +404,7 @@ static int device_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, un
 		fake_vfio_note(fake, "reset");
 		return 0;
 	}
-	return -ENOTTY;
+	return cdev_ioctl(fake, f, request, arg);
 }
 
 static int fake_ioctl(void *ctx, int fd, unsigned long request, void *arg)
@@ -324,6 +414,8 @@ static int fake_ioctl(void *ctx, int fd, unsigned long request, void *arg)
 
 	if (f)
 		return device_ioctl(fake, f, request, arg);
+	if (same(fd, fake->iommu_fd))
+		return iommu_ioctl(fake, request, arg);
 	if (same(fd, fake->container_fd))
 		return container_ioctl(fake, request, arg);
 	for (unsigned i = 0; i < fake->nr_functions; i++)
@@ -339,14 +431,18 @@ void fake_vfio_open(struct fake_vfio *fake)
 	memset(fake, 0, sizeof(*fake));
 	fake->sys = (struct rwy_vfio_sys){fake_open, fake_ioctl, fake_read, fake_write, fake, ""};
 	fake->container_fd = new_file("container", 1);
+	fake->iommu_fd = new_file("iommu", 1);
 }
 
 void fake_vfio_close(struct fake_vfio *fake)
 {
 	assert_int_equal(fake->nr_maps, 0);
 	assert_int_equal(fake->groups_in, 0);
+	assert_int_equal(fake->spaces, 0);
 	rwy_fd_close(&fake->container_fd);
+	rwy_fd_close(&fake->iommu_fd);
 	for (unsigned i = 0; i < fake->nr_functions; i++) {
+		assert_false(fake->functions[i].attached);
 		rwy_fd_close(&fake->group_fds[i]);
 		rwy_fd_close(&fake->functions[i].fd);
 	}

@@ -42,6 +42,7 @@ struct fake_vfio_function {
 	unsigned restarts; /* MSI or MSI-X switched on */
 	unsigned set_calls;
 	bool opened;
+	bool bound, attached; /* to iommufd */
 };
 
 struct fake_vfio_map {
@@ -62,10 +63,16 @@ struct fake_vfio {
 	int open_error;	 /* of every open */
 	int group_error; /* of SET_CONTAINER */
 	int container_fd, group_fds[FAKE_VFIO_FUNCTIONS];
+	/* iommufd: function i is /dev/vfio/devices/vfio<i> */
+	bool has_iommufd;
+	int iommu_fd;
+	unsigned spaces; /* that are allocated */
+	int attach_error;
+	uint64_t range_last; /* all it translates is below, 0: everything */
 	unsigned groups_in; /* in the container */
 	bool iommu_on;
 	/* What happened, in order: "container", "group 7", "join", "iommu", "map", "unmap", "kvm+",
-	 * "kvm-", "device", "reset", "part". */
+	 * "kvm-", "device", "reset", "part", "bind", "attach", "detach". */
 	char notes[FAKE_VFIO_NOTES][16];
 	unsigned nr_notes;
 };

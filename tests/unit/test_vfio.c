@@ -26,7 +26,10 @@ static int rig_open(struct rig *rig)
 {
 	int fd = fcntl(rig->f->fd, F_DUPFD_CLOEXEC, 0);
 
-	return rwy_vfio_open(&rig->vfio, &rig->fake.sys, rig->f->bdf, &fd);
+	int err = rwy_vfio_open(&rig->vfio, &rig->fake.sys, rig->f->bdf, &fd);
+
+	rwy_fd_close(&fd); /* still ours if that failed */
+	return err;
 }
 
 static void rig_shut(struct rig *rig)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A guest's address space made with iommufd, against a model of the kernel. */
+#include "tests/unit/vfio_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define NIC   "0000:01:10.0"
+#define OTHER "0000:01:10.2"
+
+static void add(struct vfio_rig *rig, const char *root, const char *bdf, unsigned group)
+{
+	char path[128];
+
+	rig_add_sysfs(root, bdf, group, "vfio-pci");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/vfio%u/dev", bdf,
+		 rig->fake.nr_functions);
+	fake_root_write(root, path, "511:0\n");
+	fake_vfio_add_nic(&rig->fake, bdf, group);
+}
+
+static void open_one(struct vfio_rig *rig, const char *root)
+{
+	vfio_rig_open(rig, root);
+	rig->fake.has_iommufd = true;
+	add(rig, root, NIC, 7);
+}
+
+static int attach(struct vfio_rig *rig, const char *bdf, struct rwy_vfio *vfio)
+{
+	struct rwy_space_device device = {bdf, -1, -1};
+
+	return rwy_space_attach(rig->space, &device, vfio);
+}
+
+/* KVM before bind, bind before memory; and all of it back. */
+static void in_order(void **state)
+{
+	struct vfio_rig rig;
+	struct rwy_vfio vfio;
+
+	open_one(&rig, *state);
+	assert_int_equal(attach(&rig, NIC, &vfio), 0);
+	assert_int_equal(fake_vfio_noted(&rig.fake, "container"), -1);
+	assert_int_equal(fake_vfio_noted(&rig.fake, "kvm+"), 1);
+	assert_int_equal(fake_vfio_noted(&rig.fake, "bind"), 2);
+	assert_int_equal(fake_vfio_noted(&rig.fake, "attach"), 3);
+	assert_int_equal(fake_vfio_noted(&rig.fake, "map"), 4);
+	assert_int_equal(rig.fake.nr_maps, 2);
+	rwy_space_detach(rig.space, &vfio);
+	assert_int_equal(rig.fake.nr_maps, 0);
+	assert_int_equal(rig.fake.spaces, 0);
+	assert_int_equal(attach(&rig, NIC, &vfio), 0);
+	rwy_space_detach(rig.space, &vfio);
+	vfio_rig_close(&rig);
+}
+
+static void two(void **state)
+{
+	struct vfio_rig rig;
+	struct rwy_vfio a, b;
+
+	open_one(&rig, *state);
+	add(&rig, *state, OTHER, 8);
+	assert_int_equal(attach(&rig, NIC, &a), 0);
+	assert_int_equal(attach(&rig, OTHER, &b), 0);
+	assert_int_equal(rig.fake.nr_maps, 2);
+	assert_int_equal(rig.fake.spaces, 1);
+	rwy_space_detach(rig.space, &a);
+	assert_int_equal(rig.fake.nr_maps, 2);
+	rwy_space_detach(rig.space, &b);
+	assert_int_equal(rig.fake.nr_maps, 0);
+	vfio_rig_close(&rig);
+}
+
+/* A kernel with the device files and without /dev/iommu, or the other way round: by group. */
+static void falls_back(void **state)
+{
+	struct vfio_rig rig;
+	struct rwy_vfio vfio;
+
+	open_one(&rig, *state);
+	rig.fake.has_iommufd = false;
+	assert_int_equal(attach(&rig, NIC, &vfio), 0);
+	assert_true(fake_vfio_noted(&rig.fake, "join") >= 0);
+	rwy_space_detach(rig.space, &vfio);
+	rig_add_sysfs(*state, OTHER, 8, "vfio-pci");
+	fake_vfio_add_nic(&rig.fake, OTHER, 8);
+	rig.fake.has_iommufd = true;
+	assert_int_equal(attach(&rig, OTHER, &vfio), 0);
+	assert_int_equal(fake_vfio_noted(&rig.fake, "bind"), -1);
+	rwy_space_detach(rig.space, &vfio);
+	vfio_rig_close(&rig);
+}
+
+/* Files are enough, even where there is no sysfs to see. */
+static void handed_in(void **state)
+{
+	struct rwy_space_device device = {NIC, -1, -1};
+	struct vfio_rig rig;
+	struct rwy_vfio vfio;
+
+	vfio_rig_open(&rig, "/nowhere");
+	fake_vfio_add_nic(&rig.fake, NIC, 7);
+	device.fd = fcntl(rig.fake.functions[0].fd, F_DUPFD_CLOEXEC, 0);
+	device.iommu_fd = fcntl(rig.fake.iommu_fd, F_DUPFD_CLOEXEC, 0);
+	rig.fake.open_error = -EACCES;
+	assert_int_equal(rwy_space_attach(rig.space, &device, &vfio), 0);
+	assert_int_equal(device.fd, -1);
+	assert_int_equal(device.iommu_fd, -1);
+	rwy_space_detach(rig.space, &vfio);
+	/* A group's file, in the same way. */
+	device.fd = fcntl(rig.fake.group_fds[0], F_DUPFD_CLOEXEC, 0);
+	device.iommu_fd = fcntl(rig.fake.container_fd, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(rwy_space_attach(rig.space, &device, &vfio), 0);
+	rwy_space_detach(rig.space, &vfio);
+	vfio_rig_close(&rig);
+}
+
+static void refused(struct vfio_rig *rig, int err, const char *said)
+{
+	struct rwy_vfio vfio;
+
+	assert_int_equal(attach(rig, NIC, &vfio), err);
+	assert_true(log_said(said));
+	assert_int_equal(rig->fake.nr_maps, 0);
+	vfio_rig_close(rig);
+}
+
+static void not_attached(void **state)
+{
+	struct vfio_rig rig;
+
+	open_one(&rig, *state);
+	rig.fake.attach_error = -EINVAL;
+	refused(&rig, -EINVAL, "cannot reach the guest's memory");
+}
+
+static void kvm_refuses(void **state)
+{
+	struct vfio_rig rig;
+
+	open_one(&rig, *state);
+	rig.kvm_error = -EINVAL;
+	refused(&rig, -EINVAL, "KVM does not take");
+}
+
+static void memory_not_pinned(void **state)
+{
+	struct vfio_rig rig;
+
+	open_one(&rig, *state);
+	rig.fake.fail_map = 2;
+	rig.fake.fail_with = -ENOMEM;
+	refused(&rig, -ENOMEM, "ulimit -l");
+}
+
+static void narrow_iommu(void **state)
+{
+	struct vfio_rig rig;
+
+	open_one(&rig, *state);
+	rig.fake.range_last = 0xffffffff;
+	refused(&rig, -ERANGE, "cannot translate");
+}
+
+static void description_refused(void **state)
+{
+	struct vfio_rig rig;
+
+	open_one(&rig, *state);
+	rig.fake.functions[0].device_flags = 0;
+	refused(&rig, -ENODEV, "no PCI function");
+}
+
+static void not_permitted(void **state)
+{
+	struct vfio_rig rig;
+
+	open_one(&rig, *state);
+	rig.fake.open_error = -EACCES;
+	refused(&rig, -EACCES, "/dev/vfio/devices/vfio0");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(in_order),		 TEST(two),	     TEST(falls_back),
+		TEST(handed_in),	 TEST(not_attached), TEST(kvm_refuses),
+		TEST(memory_not_pinned), TEST(narrow_iommu), TEST(description_refused),
+		TEST(not_permitted),
+	};
+
+	return UNIT_RUN(tests);
+}
