@@ -2,11 +2,14 @@
 /* The kinds of devices that can be added to a running machine: a row each. */
 #include "vmm/hotplug.h"
 
+#include "lib/bdf.h"
+#include "lib/sysfs.h"
 #include "vmm/machine.h"
 #include "vmm/vdev_vu.h"
 #include "vmm/virtio_pci.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -173,11 +176,59 @@ static void vu_close(struct rwy_hotplug_dev *dev)
 	vdev->ops->close(vdev);
 }
 
+/* ---- functions of the host ---- */
+
+static int vfio_open(struct rwy_hotplug_dev *dev, const json_t *args, struct rwy_opt_why *why)
+{
+	struct rwy_cfg_vfio vfio = {.fd = -1, .iommu_fd = -1};
+	const char *host, *path;
+	int err = check_names(args, COMMON "host sysfsdev ", why);
+
+	if (!err)
+		err = get_string(args, "host", &host, why);
+	if (!err)
+		err = get_string(args, "sysfsdev", &path, why);
+	if (err)
+		return err;
+	if (!host == !path)
+		return rwy_opt_fail(why, "Parameter 'host' is missing");
+	if (rwy_bdf_parse(host ? host : path, vfio.bdf))
+		return rwy_opt_fail(why, "'%.128s' is no PCI function like 0000:01:10.0",
+				    host ? host : path);
+	if (!rwy_sysfs_exists("", "/sys/bus/pci/devices/%s", vfio.bdf))
+		return rwy_opt_fail(why, "There is no PCI function %s", vfio.bdf);
+	dev->device = malloc(sizeof(vfio));
+	if (!dev->device)
+		return rwy_opt_fail(why, "%s", strerror(ENOMEM));
+	memcpy(dev->device, &vfio, sizeof(vfio));
+	rwy_hotplug_ready(dev);
+	return 0;
+}
+
+/* From then on its slot is all that is needed. */
+static int vfio_plug(struct rwy_hotplug_dev *dev, struct rwy_pci_dev *bridge)
+{
+	int rc = rwy_machine_add_vfio(rwy_hotplug_ctx(dev->hotplug), dev->device, dev->id, bridge);
+
+	if (rc >= 0) {
+		free(dev->device);
+		dev->device = NULL;
+	}
+	return rc;
+}
+
+static void vfio_close(struct rwy_hotplug_dev *dev)
+{
+	free(dev->device);
+	dev->device = NULL;
+}
+
 /* ---- the table ---- */
 
 static const struct rwy_hotplug_row rows[] = {
 	{"vhost-user-blk-pci", blk_open, vu_plug, vu_close},
 	{"virtio-net-pci", net_open, vu_plug, vu_close},
+	{"vfio-pci", vfio_open, vfio_plug, vfio_close},
 };
 
 const struct rwy_hotplug_row *rwy_hotplug_rows_find(const char *driver)

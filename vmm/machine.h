@@ -102,10 +102,11 @@ void rwy_machine_close_devices(struct rwy_machine *machine);
 
 /* Those of the command line. -errno, logged. */
 RWY_MUST_CHECK int rwy_machine_plug_vfio(struct rwy_machine *machine);
-/* One function more, while vCPUs do not run or with the bus lock held. Its slot or -errno, logged.
- */
+/* One function more, behind bridge or on bus 0 (NULL), bus lock held or before vCPUs run. Its slot
+ * or -errno, logged. */
 RWY_MUST_CHECK int rwy_machine_add_vfio(struct rwy_machine *machine,
-					const struct rwy_cfg_vfio *vfio, const char *name);
+					const struct rwy_cfg_vfio *vfio, const char *name,
+					struct rwy_pci_dev *bridge);
 /* After the PCI root is closed. */
 void rwy_machine_close_vfio(struct rwy_machine *machine);
 

@@ -26,8 +26,16 @@ static int open_space(struct rwy_machine *machine)
 	return rwy_space_open(&machine->space, &config);
 }
 
+/* Those that were added while the guest runs can leave in the same way. */
+static bool on_wanted_back(void *ctx, const char *name)
+{
+	struct rwy_machine *machine = ctx;
+
+	return machine->hotplug && rwy_hotplug_del(machine->hotplug, name) == 0;
+}
+
 int rwy_machine_add_vfio(struct rwy_machine *machine, const struct rwy_cfg_vfio *vfio,
-			 const char *name)
+			 const char *name, struct rwy_pci_dev *bridge)
 {
 	struct rwy_space_device device = {vfio->bdf, vfio->fd, vfio->iommu_fd};
 	int err = open_space(machine);
@@ -37,7 +45,10 @@ int rwy_machine_add_vfio(struct rwy_machine *machine, const struct rwy_cfg_vfio 
 		.slots = &machine->vm.slots,
 		.poll = machine->poll,
 		.lock = &machine->vm.lock,
+		.bridge = bridge,
 		.name = name,
+		.wanted_back = on_wanted_back,
+		.ctx = machine,
 	};
 
 	return err ? err : rwy_vfio_pci_open(&config, &device);
@@ -51,7 +62,7 @@ int rwy_machine_plug_vfio(struct rwy_machine *machine)
 		int slot;
 
 		snprintf(name, sizeof(name), "vfio%u", machine->nr_vfio);
-		slot = rwy_machine_add_vfio(machine, vfio, name);
+		slot = rwy_machine_add_vfio(machine, vfio, name, NULL);
 		if (slot < 0)
 			return slot;
 		rwy_debug("%s: %s is PCI 00:%02x.0", name, vfio->bdf, slot);

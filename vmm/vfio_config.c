@@ -126,7 +126,8 @@ static void make_integrated(uint8_t *cap, unsigned len)
 
 static void adopt_express(struct rwy_vfio_pci *t, unsigned at, unsigned len)
 {
-	make_integrated(t->pci.config + at, len);
+	if (!t->config.bridge)
+		make_integrated(t->pci.config + at, len);
 	pass(t, at + PCI_EXP_DEVCTL, 4, true);
 	if (len == EXP_V2_LEN)
 		pass(t, at + PCI_EXP_DEVCTL2, 4, true);

@@ -106,9 +106,12 @@ static void let_go(struct rwy_vfio_pci *t)
 static void pci_close(struct rwy_pci_dev *dev)
 {
 	struct rwy_vfio_pci *t = of_pci(dev);
+	pthread_mutex_t *lock = t->config.lock;
 
+	pthread_mutex_lock(lock);
 	let_go(t);
 	free(t);
+	pthread_mutex_unlock(lock);
 }
 
 static const struct rwy_pci_dev_ops pci_ops = {
@@ -140,6 +143,13 @@ static void on_request(void *ctx, uint32_t events)
 {
 	struct rwy_vfio_pci *t = ctx;
 
+	(void)rwy_fd_drain(t->req_fd);
+	if (!t->asked && t->config.wanted_back && t->config.wanted_back(t->config.ctx, t->name)) {
+		t->asked = true;
+		rwy_info("%s: the host asks for it back: the guest shall let go of %s",
+			 t->vfio.name, t->name);
+		return;
+	}
 	pthread_mutex_lock(t->config.lock);
 	rwy_warn("%s: the host asks for it back: taken from the guest as %s", t->vfio.name,
 		 t->name);
@@ -209,6 +219,7 @@ int rwy_vfio_pci_open(const struct rwy_vfio_pci_config *config, struct rwy_space
 	err = describe(t);
 	if (err)
 		goto let_go;
+	t->pci.bridge = config->bridge;
 	err = rwy_pci_plug(config->pci, &t->pci);
 	if (err) {
 		rwy_error("%s: its BARs, or one device more, do not fit on the PCI bus: %s",

@@ -6,8 +6,9 @@
  * not be the hardware's is ours: BAR addresses, the interrupt registers with the MSI-X table, the
  * list of capabilities. Interrupts go from the hardware's eventfd to KVM's irqfd.
  *
- * When the function fails it is stopped; when the host asks for it back it is given back. The guest
- * then finds all ones where it was.
+ * When the function fails it is stopped; when the host asks for it back the guest is asked first,
+ * where it can be. The host asks again every ten seconds or so: the second time it has it. The
+ * guest then finds all ones where it was.
  */
 #ifndef RWY_VMM_VFIO_PCI_H
 #define RWY_VMM_VFIO_PCI_H
@@ -24,8 +25,13 @@ struct rwy_vfio_pci_config {
 	struct rwy_space *space;
 	struct rwy_memslot *slots;
 	struct rwy_poll *poll;
-	pthread_mutex_t *lock; /* the bus lock */
-	const char *name;      /* "vfio0": log lines and --exit-stats; copied */
+	pthread_mutex_t *lock;	    /* the bus lock */
+	struct rwy_pci_dev *bridge; /* it goes behind this one; NULL: bus 0 */
+	const char *name;	    /* "vfio0": log lines and --exit-stats; copied */
+	/* The host asks for it back, on the main thread, bus lock not held. True: the guest has
+	 * been asked to let go, so it need not be torn from it. May be NULL. */
+	bool (*wanted_back)(void *ctx, const char *name);
+	void *ctx;
 };
 
 /*

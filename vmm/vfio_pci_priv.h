@@ -51,8 +51,9 @@ struct rwy_vfio_pci {
 	struct rwy_pci_dev pci;
 	struct rwy_vfio_pci_config config;
 	struct rwy_vfio vfio;
-	char name[16];
-	bool gone; /* given back, or failed */
+	char name[40];
+	bool asked; /* the guest, to let go */
+	bool gone;  /* given back, or failed */
 
 	/* Which bytes of configuration space are the hardware's: to read, to write. */
 	uint8_t reads[RWY_PCI_CONFIG_MAX];

@@ -31,9 +31,12 @@ static uint32_t get32(const uint8_t *p)
 
 /* ---- INTx ---- */
 
+/* A bridge passes INTA of its only device on as its own. */
 static unsigned intx_pin(const struct rwy_vfio_pci *t)
 {
-	return RWY_LAYOUT_INTX_GSI + t->pci.slot % INTX_PINS;
+	unsigned slot = t->pci.bridge ? t->pci.bridge->slot : t->pci.slot;
+
+	return RWY_LAYOUT_INTX_GSI + slot % INTX_PINS;
 }
 
 static void stop_intx(struct rwy_vfio_pci *t)

@@ -69,7 +69,7 @@ struct fake_vfio {
 	unsigned spaces; /* that are allocated */
 	int attach_error;
 	uint64_t range_last; /* all it translates is below, 0: everything */
-	unsigned groups_in; /* in the container */
+	unsigned groups_in;  /* in the container */
 	bool iommu_on;
 	/* What happened, in order: "container", "group 7", "join", "iommu", "map", "unmap", "kvm+",
 	 * "kvm-", "device", "reset", "part", "bind", "attach", "detach". */

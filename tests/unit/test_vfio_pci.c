@@ -311,6 +311,28 @@ static void host_wants_it_back(void **state)
 	rig_end(&rig);
 }
 
+/* Where the guest can be asked it is; the second time the host has it. */
+static void guest_is_asked_first(void **state)
+{
+	struct rig rig;
+
+	rig_start(&rig, state);
+	rig.lets_go = true;
+	assert_int_equal(rwy_fd_signal(rig.f->triggers[RWY_VFIO_REQ][0]), 0);
+	assert_true(rwy_poll_once(rig.poll, 1000) >= 0);
+	assert_int_equal(rig.asked, 1);
+	assert_true(log_said("the guest shall let go of vfio0"));
+	assert_int_equal(in(&rig, 0, 4), 0x10ca8086);
+	assert_true(rwy_poll_once(rig.poll, 0) >= 0);
+	assert_int_equal(in(&rig, 0, 4), 0x10ca8086);
+	assert_int_equal(rwy_fd_signal(rig.f->triggers[RWY_VFIO_REQ][0]), 0);
+	assert_true(rwy_poll_once(rig.poll, 1000) >= 0);
+	assert_int_equal(rig.asked, 1);
+	assert_int_equal(in(&rig, 0, 4), UINT32_MAX);
+	assert_int_equal(rig.host.fake.groups_in, 0);
+	rig_end(&rig);
+}
+
 static void hardware_fails(void **state)
 {
 	struct rig rig;
@@ -353,6 +375,7 @@ int main(void)
 		TEST(intx),
 		TEST(guest_reset),
 		TEST(host_wants_it_back),
+		TEST(guest_is_asked_first),
 		TEST(hardware_fails),
 		TEST(no_reset),
 	};

@@ -28,7 +28,18 @@ struct rig {
 	struct rwy_poll *poll;
 	struct fake_vfio_function *f;
 	const char *root;
+	unsigned asked; /* the guest was, to let go */
+	bool lets_go;
 };
+
+static inline bool rig_wanted_back(void *ctx, const char *name)
+{
+	struct rig *rig = ctx;
+
+	assert_string_equal(name, "vfio0");
+	rig->asked++;
+	return rig->lets_go;
+}
 
 /* The host with its card, and a guest that has none yet. */
 static inline void rig_make(struct rig *rig, void **state)
@@ -53,6 +64,8 @@ static inline int rig_plug(struct rig *rig)
 		.poll = rig->poll,
 		.lock = &rig->guest.lock,
 		.name = "vfio0",
+		.wanted_back = rig_wanted_back,
+		.ctx = rig,
 	};
 
 	return rwy_vfio_pci_open(&config, &device);
