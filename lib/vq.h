@@ -142,10 +142,10 @@ struct rwy_vq {
 	uint16_t avail_seen; /* split: the driver's index when last loaded */
 	uint16_t used_idx;   /* next to push */
 	uint16_t used_pub;   /* what the driver was shown; packed: the slot publish shows first */
-	uint16_t head_flags; /* packed: what publish stores into that slot */
 	uint16_t run_idx;    /* in-order: slot that gets the one used element of a run */
 	uint16_t run_id;     /* in-order: newest chain of the run */
 	uint32_t run_len;
+	uint64_t head; /* packed: len, id and flags that publish stores into slot used_pub */
 	uint32_t detached_base; /* after a remap that failed */
 	bool run;		/* in-order: a run is open */
 	bool avail_wrap;	/* packed */

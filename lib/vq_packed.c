@@ -3,10 +3,11 @@
  * The packed virtqueue (virtio 1.2 section 2.8), device side.
  *
  * A slot belongs to the device while its AVAIL bit equals the lap's wrap counter and its USED bit
- * does not. Used descriptors are written as chains are pushed, except for the flags of the first
- * one: until publish stores those, the driver cannot get past that slot and so sees none of them.
+ * does not. Used descriptors are written as chains are pushed, except for the first one: until
+ * publish stores that, the driver cannot get past its slot and so sees none of them.
  */
 #include "lib/vq_impl.h"
+#include "lib/vq_lost.h"
 
 #include <assert.h>
 
@@ -30,6 +31,23 @@ RWY_INLINE uint16_t avail_bits(bool wrap)
 RWY_INLINE uint16_t used_bits(bool wrap)
 {
 	return wrap ? F_OWNER : 0;
+}
+
+/* The second half of a used descriptor: len, id and flags. */
+RWY_INLINE uint64_t used_word(bool wrap, uint16_t id, uint32_t len)
+{
+	const uint64_t flags = used_bits(wrap) | (len ? VRING_DESC_F_WRITE : 0u);
+
+	static_assert(offsetof(struct vring_packed_desc, len) == 8 &&
+			      offsetof(struct vring_packed_desc, id) == 12 &&
+			      offsetof(struct vring_packed_desc, flags) == 14,
+		      "written as one word");
+	return len | (uint64_t)id << 32 | flags << 48;
+}
+
+RWY_INLINE uint64_t *used_half(struct rwy_vq *vq, uint16_t at)
+{
+	return (uint64_t *)&vq->pdesc[at] + 1;
 }
 
 RWY_INLINE void step(const struct rwy_vq *vq, uint16_t *idx, bool *wrap, unsigned slots)
@@ -61,6 +79,20 @@ static bool base_is_half(const struct rwy_vq *vq, uint32_t base)
 		(RWY_READ_ONCE(&vq->pdesc[0].flags) & F_OWNER) != avail_bits(false));
 }
 
+/* What a device pushed before it died is complete but for the flags of the first slot: the first
+ * publish shows it. */
+static void take_over(struct rwy_vq *vq)
+{
+	const struct vring_packed_desc *head = &vq->pdesc[vq->used_pub];
+	const unsigned pushed =
+		rwy_vq_lost_pushed(vq->pdesc, vq->size, vq->used_pub, vq->used_pub_wrap);
+
+	vq->head = used_word(vq->used_pub_wrap, head->id, head->len);
+	step(vq, &vq->avail_idx, &vq->avail_wrap, pushed);
+	vq->used_idx = vq->avail_idx;
+	vq->used_wrap = vq->avail_wrap;
+}
+
 int rwy_vq_packed_begin(struct rwy_vq *vq, uint32_t base)
 {
 	if (base_is_half(vq, base))
@@ -74,6 +106,8 @@ int rwy_vq_packed_begin(struct rwy_vq *vq, uint32_t base)
 		return -EINVAL;
 	vq->used_pub = vq->used_idx;
 	vq->used_pub_wrap = vq->used_wrap;
+	if (vq->avail_idx == vq->used_idx && vq->avail_wrap == vq->used_wrap)
+		take_over(vq);
 	return 0;
 }
 
@@ -269,35 +303,23 @@ static void packed_unpop(struct rwy_vq *vq, const struct rwy_chain *chains, unsi
 	rwy_vq_count_unpop(vq, n);
 }
 
-RWY_INLINE uint16_t used_flags(bool wrap, uint32_t len)
-{
-	return (uint16_t)(used_bits(wrap) | (len ? VRING_DESC_F_WRITE : 0));
-}
-
 /* Whether the next used descriptor is the first since the last publish. */
 RWY_INLINE bool packed_nothing_pushed(const struct rwy_vq *vq)
 {
 	return vq->used_idx == vq->used_pub && vq->used_wrap == vq->used_pub_wrap;
 }
 
-/* The first used descriptor keeps its flags back, which hides all after it. */
-RWY_INLINE void packed_put_head(struct rwy_vq *vq, uint16_t at, bool wrap, uint16_t id,
-				uint32_t len)
+/*
+ * The first used descriptor is kept back, which hides all after it. Before there are any of those,
+ * all of it but its flags is written, so that whoever takes over after our death can show them.
+ */
+RWY_INLINE void packed_put_head(struct rwy_vq *vq)
 {
-	vq->pdesc[at].id = id;
-	vq->pdesc[at].len = len;
-	vq->head_flags = used_flags(wrap, len);
-}
+	struct vring_packed_desc *slot = &vq->pdesc[vq->used_pub];
 
-RWY_INLINE void packed_put(struct rwy_vq *vq, uint16_t at, bool wrap, uint16_t id, uint32_t len)
-{
-	const uint64_t word = len | (uint64_t)id << 32 | (uint64_t)used_flags(wrap, len) << 48;
-
-	static_assert(offsetof(struct vring_packed_desc, len) == 8 &&
-			      offsetof(struct vring_packed_desc, id) == 12 &&
-			      offsetof(struct vring_packed_desc, flags) == 14,
-		      "written as one word");
-	((uint64_t *)&vq->pdesc[at])[1] = word;
+	slot->len = (uint32_t)vq->head;
+	slot->id = (uint16_t)(vq->head >> 32);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /* head: the one chain is the first since the last publish. */
@@ -310,10 +332,12 @@ RWY_INLINE void packed_push_some(struct rwy_vq *vq, const struct rwy_chain *chai
 
 	for (unsigned i = 0; i < n; i++) {
 		assert(chains[i].written <= chains[i].in_len);
+		const uint64_t word = used_word(wrap, chains[i].id, chains[i].written);
+
 		if (head)
-			packed_put_head(vq, idx, wrap, chains[i].id, chains[i].written);
+			vq->head = word;
 		else
-			packed_put(vq, idx, wrap, chains[i].id, chains[i].written);
+			*used_half(vq, idx) = word;
 		inflight[chains[i].id] = 0;
 		step(vq, &idx, &wrap, chains[i].nr_desc);
 	}
@@ -328,17 +352,24 @@ static void packed_push(struct rwy_vq *vq, const struct rwy_chain *chains, unsig
 
 	if (head)
 		packed_push_some(vq, chains, 1, true);
+	if (n == head)
+		return;
+	packed_put_head(vq);
 	packed_push_some(vq, chains + head, n - head, false);
 }
 
 /* 2.8.8: one used descriptor, in the first slot of the run, tells of all chains up to run_id. */
 RWY_INLINE void packed_close_run(struct rwy_vq *vq)
 {
-	if (vq->run_idx == vq->used_pub && vq->run_wrap == vq->used_pub_wrap)
-		packed_put_head(vq, vq->run_idx, vq->run_wrap, vq->run_id, vq->run_len);
-	else
-		packed_put(vq, vq->run_idx, vq->run_wrap, vq->run_id, vq->run_len);
+	const uint64_t word = used_word(vq->run_wrap, vq->run_id, vq->run_len);
+
 	vq->run = false;
+	if (vq->run_idx == vq->used_pub && vq->run_wrap == vq->used_pub_wrap) {
+		vq->head = word;
+		return;
+	}
+	packed_put_head(vq);
+	*used_half(vq, vq->run_idx) = word;
 }
 
 /* Only chains the device could not write to are left out: the length of each other one matters. */
@@ -384,7 +415,8 @@ static void packed_publish(struct rwy_vq *vq)
 	if (slots == 0)
 		return;
 	/* Pairs with the driver's acquire of the flags: the whole burst is there before them. */
-	RWY_STORE_RELEASE(&vq->pdesc[vq->used_pub].flags, vq->head_flags);
+	packed_put_head(vq);
+	RWY_STORE_RELEASE(&vq->pdesc[vq->used_pub].flags, (uint16_t)(vq->head >> 48));
 	if (vq->call_fd < 0) {
 		vq->signalled_valid = false;
 	} else {

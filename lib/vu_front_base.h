@@ -7,9 +7,8 @@
 
 /*
  * The VRING_BASE to go on from. Split: the used index. A packed ring has no index in memory; there
- * it is found from the flags of the descriptors, which is exact if the back-end used chains in
- * order and each chain takes one slot, as with indirect descriptors it does. A back-end with
- * in-flight tracking knows better and ignores this. ring->base when the ring is not in memory.
+ * it is found as lib/vq_lost.h says. A back-end with in-flight tracking knows better and ignores
+ * this. ring->base when it cannot be told.
  */
 uint32_t rwy_vu_front_base_find(const struct rwy_mem *mem, const struct rwy_vu_ring *ring,
 				bool packed);

@@ -10,6 +10,7 @@
 #include "vhost-backends/be_private.h"
 
 #include "lib/fd.h"
+#include "lib/vq_lost.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,7 +22,13 @@
 
 #define RWY_STEM "be_ring"
 
-#define PACKED_BASE_START 0x80008000u
+#define PACKED_WRAP 0x8000u
+
+/* Some front-ends know the avail half only. */
+static bool is_packed_start(uint32_t base)
+{
+	return base == PACKED_WRAP || base == (PACKED_WRAP | PACKED_WRAP << 16);
+}
 
 static struct rwy_vq_config describe(const struct rwy_be *be, const struct rwy_be_ring *ring)
 {
@@ -58,8 +65,8 @@ static bool is_fresh(const struct rwy_be *be, const struct rwy_vq_config *config
 		const struct vring_packed_desc *first = (const void *)desc;
 		const struct vring_packed_desc_event *event = (const void *)device;
 
-		return config->base >> 15 == PACKED_BASE_START >> 15 && !(config->base & 0x7fff) &&
-		       !RWY_READ_ONCE(&first->flags) && !RWY_READ_ONCE(&event->flags);
+		return is_packed_start(config->base) && !RWY_READ_ONCE(&first->flags) &&
+		       !RWY_READ_ONCE(&event->flags);
 	}
 	const struct vring_avail *avail = (const void *)driver;
 	const struct vring_used *used = (const void *)device;
@@ -68,6 +75,29 @@ static bool is_fresh(const struct rwy_be *be, const struct rwy_vq_config *config
 	return config->base == 0 && RWY_READ_ONCE(&avail->idx) == 0 &&
 	       RWY_READ_ONCE(&used->idx) == 0 && RWY_READ_ONCE(&used->flags) == 0 &&
 	       RWY_READ_ONCE(avail_event) == 0;
+}
+
+/*
+ * A front-end can read the position of a split ring from the ring when its back-end died. That of a
+ * packed ring it knows only if it keeps in-flight areas or looks for it, and QEMU says then that
+ * the ring is at its start. So look for it here.
+ */
+static void find_lost(const struct rwy_be *be, struct rwy_vq_config *config)
+{
+	uint64_t len[3];
+	uint16_t idx;
+	bool wrap;
+
+	if (!config->packed || config->in_order || be->priv->area.map ||
+	    !is_packed_start(config->base))
+		return;
+	rwy_vq_layout(config->size, true, len);
+	const struct vring_packed_desc *desc = rwy_mem_at_uva(config->mem, config->desc, len[0]);
+
+	if (!desc || (uintptr_t)desc & 15 || !rwy_vq_lost_find(desc, config->size, &idx, &wrap))
+		return;
+	const uint32_t at = idx | (wrap ? PACKED_WRAP : 0);
+	config->base = at | at << 16;
 }
 
 static void unwatch(struct rwy_be *be, struct rwy_be_ring *ring)
@@ -107,6 +137,8 @@ static int start(struct rwy_be *be, unsigned q)
 
 	ring->config = describe(be, ring);
 	fresh = is_fresh(be, &ring->config);
+	if (!fresh)
+		find_lost(be, &ring->config);
 	err = rwy_be_mem_is_lost(be) ? -EFAULT : rwy_be_inflight_start(be, q, &ring->config);
 	if (!err)
 		err = rwy_vq_start(vq, &ring->config);
