@@ -94,7 +94,7 @@ static void find_lost(const struct rwy_be *be, struct rwy_vq_config *config)
 	rwy_vq_layout(config->size, true, len);
 	const struct vring_packed_desc *desc = rwy_mem_at_uva(config->mem, config->desc, len[0]);
 
-	if (!desc || (uintptr_t)desc & 15 || !rwy_vq_lost_find(desc, config->size, &idx, &wrap))
+	if (!desc || rwy_be_mem_is_lost(be) || !rwy_vq_lost_find(desc, config->size, &idx, &wrap))
 		return;
 	const uint32_t at = idx | (wrap ? PACKED_WRAP : 0);
 	config->base = at | at << 16;
