@@ -328,7 +328,8 @@ static const struct rwy_opt opts[] = {
 	 "system_powerdown, system_reset, quit; chardev-add and -remove, netdev_add and _del,\n"
 	 "device_add and device_del. Devices come with driver=vhost-user-blk-pci or\n"
 	 "virtio-net-pci, id=NAME and socket=PATH of the back-end, or chardev=, netdev= as named\n"
-	 "before; also bus=rpN, packed, queues (blk: num-queues), mac.",
+	 "before; also bus=rpN, packed, queues (blk: num-queues), mac. driver=vfio-pci comes with\n"
+	 "host=BDF.",
 	 set_qmp},
 	{"root-ports", "N",
 	 "PCI Express slots for device_add, 0 to 16: rp1, rp2 and so on. 4 where there is --qmp,\n"

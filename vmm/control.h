@@ -8,6 +8,7 @@
  *			told; where its back-end does not answer within 10 seconds, with an error.
  *			Instead of socket: chardev or netdev, as added by chardev-add
  *			(backend.type socket, data.addr.type unix) and netdev_add (vhost-user).
+ *			Or driver=vfio-pci, id, [bus=rpN], host=BDF or sysfsdev=PATH.
  *	device_del	id. The guest is asked; DEVICE_DELETED or DEVICE_UNPLUG_GUEST_ERROR follow.
  *
  * For the main thread, bus lock not held. All take NULL for a machine without a control socket.

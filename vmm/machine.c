@@ -208,8 +208,10 @@ void rwy_machine_resume(struct rwy_machine *machine)
 	if (!machine->paused || machine->phase == RWY_MACHINE_ENDED)
 		return;
 	machine->paused = false;
-	if (machine->phase == RWY_MACHINE_RUNNING)
+	if (machine->phase == RWY_MACHINE_RUNNING) {
+		rwy_vcpu_excuse_all(machine->vm.vcpus, machine->vm.nr_vcpus);
 		rwy_vm_run(&machine->vm);
+	}
 	rwy_control_tell(machine->control, "RESUME");
 }
 

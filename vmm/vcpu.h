@@ -79,6 +79,9 @@ RWY_MUST_CHECK int rwy_vcpu_start(struct rwy_vcpu *vcpu, const struct rwy_vcpu_c
 RWY_MUST_CHECK int rwy_vcpu_wait_created(struct rwy_vcpu *vcpus, unsigned nr);
 /* Opens and closes the gate. Main thread, bus lock not held. */
 void rwy_vcpu_run_all(struct rwy_vcpu *vcpus, unsigned nr);
+/* Before they go on after a pause: a guest with kvm-clock shall not take the time that passed for a
+ * lock-up of its own. */
+void rwy_vcpu_excuse_all(struct rwy_vcpu *vcpus, unsigned nr);
 void rwy_vcpu_pause_all(struct rwy_vcpu *vcpus, unsigned nr);
 /* Ends the threads. The vCPUs stay, for a last look at their statistics, until rwy_vcpu_close. */
 void rwy_vcpu_stop_all(struct rwy_vcpu *vcpus, unsigned nr);

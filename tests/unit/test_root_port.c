@@ -399,6 +399,48 @@ static void slow_leave(void **state)
 	rig_close(&b.rig);
 }
 
+/* A guest that writes anything anywhere while devices come and go: what is decoded stays within
+ * the host bridge's window, and all is undone at the end. */
+static void storm(void **state)
+{
+	struct bench b;
+	uint64_t random = 88172645463325252u;
+	unsigned asked = 0;
+
+	open_bench(&b);
+	drive(&b);
+	plug(&b);
+	for (unsigned i = 0; i < 200000; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		unsigned len = 1u << (random >> 60 & 1) << (random >> 61 & 1);
+		unsigned reg = (random >> 8 & 0xff) & ~(len - 1);
+
+		if (i % 1000 == 0 && b.stick.pci.bridge->child) {
+			rwy_pci_unplug(&b.stick.pci, on_left, &b.stick);
+			rwy_root_port_departed(b.port);
+		} else if (i % 1000 == 500) {
+			plug(&b);
+		} else if (random >> 56 & 1) {
+			cfg_out(&b.rig, 1, reg, len, (uint32_t)(random >> 16));
+		} else {
+			rig_out(&b.rig.mmio,
+				behind(cfg_in(&b.rig, 1, PCI_SECONDARY_BUS, 1), 0, reg), len,
+				random >> 16);
+		}
+		if (b.stick.mapped)
+			assert_in_range(b.stick.pci.bars[0].addr, RWY_LAYOUT_MMIO32,
+					RWY_LAYOUT_MMIO32_END - 0x4000);
+		if (i % 97 == 0 && b.stick.pci.bridge->child)
+			asked += rwy_root_port_ask(b.port);
+		if (!b.stick.pci.bridge->child)
+			assert_false(b.stick.mapped);
+	}
+	assert_true(asked > 0);
+	rig_close(&b.rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +448,7 @@ int main(void)
 		cmocka_unit_test(windows),     cmocka_unit_test(arrival),
 		cmocka_unit_test(enabling),    cmocka_unit_test(removal),
 		cmocka_unit_test(booted_with), cmocka_unit_test(slow_leave),
+		cmocka_unit_test(storm),
 	};
 
 	return UNIT_RUN(tests);
