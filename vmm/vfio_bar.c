@@ -93,7 +93,7 @@ static void show(struct rwy_vfio_pci *t, unsigned bar, struct rwy_vfio_piece *p)
 	uint64_t gpa = t->pci.bars[bar].addr + p->off;
 
 	/* Without a slot each access exits, and still works. */
-	if (!p->at || p->shown || rwy_memslot_add(t->config.slots, gpa, p->at, p->len))
+	if (!p->at || p->shown || t->asleep || rwy_memslot_add(t->config.slots, gpa, p->at, p->len))
 		return;
 	p->shown = true;
 	rwy_space_share(t->config.space, gpa, p->at, p->len);
@@ -112,6 +112,18 @@ void rwy_vfio_bar_mapped(struct rwy_vfio_pci *t, unsigned index, bool mapped)
 			show(t, index, &bar->pieces[i]);
 		else
 			hide(t, index, &bar->pieces[i]);
+	}
+}
+
+void rwy_vfio_bar_follow(struct rwy_vfio_pci *t)
+{
+	for (unsigned i = 0; i < RWY_PCI_ROM; i++) {
+		for (unsigned n = 0; n < t->bars[i].nr_pieces; n++) {
+			if (t->asleep)
+				hide(t, i, &t->bars[i].pieces[n]);
+			else if (t->pci.bars[i].mapped)
+				show(t, i, &t->bars[i].pieces[n]);
+		}
 	}
 }
 

@@ -41,12 +41,24 @@ static void config_read(struct rwy_pci_dev *dev, unsigned off, unsigned len)
 	rwy_vfio_config_read(of_pci(dev), off, len);
 }
 
+/* Nobody may reach registers that do not answer: that is a fault in KVM. */
 static void config_written(struct rwy_pci_dev *dev, unsigned off, unsigned len)
 {
 	struct rwy_vfio_pci *t = of_pci(dev);
+	unsigned power = t->pm + PCI_PM_CTRL;
+	bool about_power = t->pm && off <= power && power < off + len;
+	bool asleep = about_power && dev->config[power] & PCI_PM_CTRL_STATE_MASK;
 
+	if (asleep) {
+		t->asleep = true;
+		rwy_vfio_bar_follow(t);
+	}
 	rwy_vfio_vectors_follow(t, off, len);
 	rwy_vfio_config_written(t, off, len);
+	if (about_power && !asleep) {
+		t->asleep = false;
+		rwy_vfio_bar_follow(t);
+	}
 }
 
 /* Awake, silent, deaf, and only then like new. */
@@ -72,6 +84,7 @@ static bool pci_reset(struct rwy_pci_dev *dev)
 
 	if (t->gone)
 		return true;
+	t->asleep = false;
 	rwy_vfio_vectors_reset(t);
 	reset_hardware(t);
 	return true;

@@ -52,8 +52,9 @@ struct rwy_vfio_pci {
 	struct rwy_vfio_pci_config config;
 	struct rwy_vfio vfio;
 	char name[40];
-	bool asked; /* the guest, to let go */
-	bool gone;  /* given back, or failed */
+	bool asked;  /* the guest, to let go */
+	bool gone;   /* given back, or failed */
+	bool asleep; /* the guest put it into a state in which its registers do not answer */
 
 	/* Which bytes of configuration space are the hardware's: to read, to write. */
 	uint8_t reads[RWY_PCI_CONFIG_MAX];
@@ -85,6 +86,8 @@ void rwy_vfio_config_command(struct rwy_vfio_pci *t);
 RWY_MUST_CHECK int rwy_vfio_bar_init(struct rwy_vfio_pci *t);
 void rwy_vfio_bar_fini(struct rwy_vfio_pci *t);
 void rwy_vfio_bar_mapped(struct rwy_vfio_pci *t, unsigned bar, bool mapped);
+/* t->asleep has changed. */
+void rwy_vfio_bar_follow(struct rwy_vfio_pci *t);
 void rwy_vfio_bar_read(struct rwy_vfio_pci *t, unsigned bar, uint64_t off, void *buf, unsigned len);
 void rwy_vfio_bar_write(struct rwy_vfio_pci *t, unsigned bar, uint64_t off, const void *buf,
 			unsigned len);

@@ -96,6 +96,29 @@ static void decode_storm(void **state)
 	rig_end(&rig);
 }
 
+/* In D3 registers do not answer: whoever touches them must find nothing, not a fault. */
+static void asleep(void **state)
+{
+	struct rig rig;
+
+	rig_start(&rig, state);
+	out(&rig, 0x04, 2, MEMORY);
+	out(&rig, PM + PCI_PM_CTRL, 2, 3);
+	assert_int_equal(fake_memslot_count(), 0);
+	out(&rig, 0x10, 4, 0xd0000000);
+	out(&rig, 0x04, 2, 0);
+	out(&rig, 0x04, 2, MEMORY);
+	assert_int_equal(fake_memslot_count(), 0);
+	out(&rig, PM + PCI_PM_CTRL, 2, 0);
+	assert_int_equal(fake_memslot_count(), 3);
+	assert_non_null(fake_memslot_at(0xd0000000));
+	out(&rig, PM + PCI_PM_CTRL, 1, 3);
+	rwy_pci_reset(rig.guest.pci, rig_quiet, &rig.guest);
+	out(&rig, 0x04, 2, MEMORY);
+	assert_int_equal(fake_memslot_count(), 3);
+	rig_end(&rig);
+}
+
 /* No slot left: it exits, and works. */
 static void no_slot(void **state)
 {
@@ -366,6 +389,7 @@ int main(void)
 		TEST(bar_moves),
 		TEST(bar_over_ram),
 		TEST(decode_storm),
+		TEST(asleep),
 		TEST(no_slot),
 		TEST(msix_lazily),
 		TEST(masked_is_pending),
