@@ -9,6 +9,7 @@
  *			Instead of socket: chardev or netdev, as added by chardev-add
  *			(backend.type socket, data.addr.type unix) and netdev_add (vhost-user).
  *			Or driver=vfio-pci, id, [bus=rpN], host=BDF or sysfsdev=PATH.
+ *	stop, cont	The vCPUs stand still; back-ends finish what they have been asked for.
  *	device_del	id. The guest is asked; DEVICE_DELETED or DEVICE_UNPLUG_GUEST_ERROR follow.
  *
  * For the main thread, bus lock not held. All take NULL for a machine without a control socket.
