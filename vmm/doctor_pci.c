@@ -15,6 +15,7 @@
 
 #define INTERRUPTS_LEN 262144
 #define NAME_LEN       64
+#define CAP_POSTED     59
 
 /* What somebody would give to a guest: controllers of storage, networks, displays, accelerators. */
 static bool is_wanted(uint64_t class_code)
@@ -115,6 +116,41 @@ static void examine_passthrough_mode(struct rwy_doctor *doctor)
 		       "the host's own DMA is translated, which slows its devices");
 	rwy_doctor_mend(doctor, "add iommu=pt to GRUB_CMDLINE_LINUX in /etc/default/grub; "
 				"update-grub; reboot");
+}
+
+struct posters {
+	const struct rwy_doctor *doctor;
+	unsigned nr, able;
+};
+
+static int look_at_unit(void *ctx, const char *name)
+{
+	struct posters *posters = ctx;
+	char cap[32];
+
+	if (rwy_sysfs_read(posters->doctor->root, cap, sizeof(cap),
+			   "/sys/class/iommu/%s/intel-iommu/cap", name) <= 0)
+		return 0;
+	posters->nr++;
+	posters->able += strtoull(cap, NULL, 16) >> CAP_POSTED & 1;
+	return 0;
+}
+
+/* VT-d's half of posted interrupts (VT-d 4.1 section 11.4.2); AMD's says nothing in /sys. */
+static void examine_posters(struct rwy_doctor *doctor)
+{
+	struct posters posters = {.doctor = doctor};
+
+	(void)rwy_sysfs_list(doctor->root, look_at_unit, &posters, "/sys/class/iommu");
+	if (posters.nr == 0)
+		return;
+	if (posters.able == posters.nr)
+		rwy_doctor_say(doctor, OK, "iommu-posts", "interrupts of devices can be posted");
+	else
+		rwy_doctor_say(doctor, WARN, "iommu-posts",
+			       "%u of %u units cannot post interrupts: those of their devices "
+			       "pass through the host's kernel",
+			       posters.nr - posters.able, posters.nr);
 }
 
 static void examine_vfio(struct rwy_doctor *doctor)
@@ -309,6 +345,7 @@ void rwy_doctor_pci_examine(struct rwy_doctor *doctor)
 {
 	if (examine_iommu(doctor)) {
 		examine_remapping(doctor);
+		examine_posters(doctor);
 		examine_passthrough_mode(doctor);
 	}
 	examine_vfio(doctor);

@@ -57,7 +57,7 @@ static void put_good(const char *root)
 	put(root, "N\n", "/sys/module/kvm/parameters/nx_huge_pages");
 	put(root, "always within_size [advise] never deny force\n",
 	    "/sys/kernel/mm/transparent_hugepage/shmem_enabled");
-	put(root, "", "/sys/class/iommu/dmar0/x");
+	put(root, "9d2008c40660462\n", "/sys/class/iommu/dmar0/intel-iommu/cap");
 	put(root, "", "/sys/bus/pci/drivers/vfio-pci/bind");
 	for (unsigned i = 0; i < 2; i++) {
 		put(root, "512\n",
@@ -217,6 +217,19 @@ static void remapping(void **state)
 	expect(examine(root), "intremap", WARN, "allowed", NULL);
 	put(root, "intel_iommu=on\n", "/proc/cmdline");
 	expect(examine(root), "iommu-pt", WARN, "translated", "iommu=pt");
+}
+
+static void posters(void **state)
+{
+	const char *root = *state;
+
+	put_good(root);
+	expect(examine(root), "iommu-posts", OK, "can be posted", NULL);
+	put(root, "d2008c40660462\n", "/sys/class/iommu/dmar1/intel-iommu/cap");
+	expect(examine(root), "iommu-posts", WARN, "1 of 2 units", NULL);
+	put_cpu(root, "AuthenticAMD", "svm");
+	put(root, "x\n", "/sys/class/iommu/dmar0/intel-iommu/cap");
+	expect(examine(root), "iommu-posts", WARN, "2 of 2 units", NULL);
 }
 
 static void groups(void **state)
@@ -409,9 +422,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_A_HOST(healthy),	ON_A_HOST(nothing_there), ON_A_HOST(in_a_machine),
 		ON_A_HOST(kvm_missing), ON_A_HOST(posting),	  ON_A_HOST(iommu_off),
-		ON_A_HOST(remapping),	ON_A_HOST(groups),	  ON_A_HOST(reserved),
-		ON_A_HOST(memory),	ON_A_HOST(clocks),	  ON_A_HOST(no_vfio),
-		ON_A_HOST(crowded),	ON_A_HOST(program),
+		ON_A_HOST(remapping),	ON_A_HOST(groups),	  ON_A_HOST(posters),
+		ON_A_HOST(reserved),	ON_A_HOST(memory),	  ON_A_HOST(clocks),
+		ON_A_HOST(no_vfio),	ON_A_HOST(crowded),	  ON_A_HOST(program),
 	};
 
 	return UNIT_RUN(tests);
