@@ -97,6 +97,41 @@ int rwy_pair_set_json(void *bench, char *value, struct rwy_opt_why *why)
 	return 0;
 }
 
+static int choose(struct rwy_pair_bench *bench, bool all)
+{
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < bench->nr_choices; i++)
+		if (all || bench->choices[i].standard)
+			err = bench->choose(bench, i);
+	return err;
+}
+
+static int choose_named(struct rwy_pair_bench *bench, const char *name)
+{
+	for (unsigned i = 0; i < bench->nr_choices; i++)
+		if (!strcmp(bench->choices[i].name, name))
+			return bench->choose(bench, i);
+	return -EINVAL;
+}
+
+int rwy_pair_set_choices(void *ctx, char *value, struct rwy_opt_why *why)
+{
+	struct rwy_pair_bench *bench = ctx;
+	int err = 0;
+
+	if (!strcmp(value, "all"))
+		return choose(bench, true);
+	while (err == 0 && value)
+		err = choose_named(bench, rwy_opt_word(&value));
+	return err < 0 ? rwy_opt_fail(why, "must be %s", bench->choices_help) : 0;
+}
+
+int rwy_pair_choose_standard(struct rwy_pair_bench *bench)
+{
+	return bench->nr_cases > 0 ? 0 : choose(bench, false);
+}
+
 static void measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side)
 {
 	double values[RWY_PAIR_METRICS] = {0};

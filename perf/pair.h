@@ -43,6 +43,12 @@ struct rwy_pair_case {
 	char commands[RWY_PAIR_SIDES][RWY_PAIR_TEXT]; /* one a line */
 };
 
+/* What the user can choose to have measured: a row makes one case or more. */
+struct rwy_pair_choice {
+	const char *name;
+	bool standard; /* unless chosen otherwise */
+};
+
 /* The options that all benchmarks share. */
 struct rwy_pair_opts {
 	unsigned pairs;
@@ -64,6 +70,11 @@ struct rwy_pair_bench {
 	char missing[RWY_PAIR_SIDES][RWY_PAIR_TEXT]; /* a side that is not installed, or empty */
 	struct rwy_pair_opts opts;
 	struct rwy_run run;
+	const struct rwy_pair_choice *choices;
+	unsigned nr_choices;
+	const char *choices_help; /* "some of a, b; or all" */
+	/* Adds the cases of choice i. */
+	int (*choose)(struct rwy_pair_bench *bench, unsigned i);
 	double stolen; /* part of the two CPUs' time that the hypervisor gave to others, 0 to 1 */
 	/*
 	 * One measurement: a value for each metric. Fills in the side's `commands`. On failure
@@ -82,7 +93,11 @@ void rwy_pair_fini(struct rwy_pair_bench *bench);
 struct rwy_pair_case *rwy_pair_add(struct rwy_pair_bench *bench, const void *arg, const char *fmt,
 				   ...) RWY_PRINTF(3, 4);
 
+/* The standard choices, if the options have chosen nothing. */
+RWY_MUST_CHECK int rwy_pair_choose_standard(struct rwy_pair_bench *bench);
+
 /* Rows of a rwy_opt table whose ctx is the bench. */
+int rwy_pair_set_choices(void *bench, char *value, struct rwy_opt_why *why);
 int rwy_pair_set_pairs(void *bench, char *value, struct rwy_opt_why *why);
 int rwy_pair_set_cpus(void *bench, char *value, struct rwy_opt_why *why);
 int rwy_pair_set_seconds(void *bench, char *value, struct rwy_opt_why *why);

@@ -26,8 +26,6 @@
 #define STORES_HELP  "some of memory, file, null; or all"
 
 struct store {
-	const char *name;
-	bool standard;	  /* measured unless --stores says otherwise */
 	const char *ours; /* of --disk; a %s is the file */
 	const char *peer; /* of --blockdev; a %s is the file */
 	const char *dir;  /* of the file */
@@ -36,12 +34,18 @@ struct store {
 /* The peer has no store of its own in memory: a file on a file system in memory comes nearest. */
 #define PEER_FILE "driver=file,node-name=disk,aio=io_uring,cache.direct=off,filename=%s"
 
+static const struct rwy_pair_choice choices[] = {
+	{"memory", true},
+	{"file", true},
+	{"null", false},
+};
+
+/* of the choice with the same place */
 static const struct store stores[] = {
-	{"memory", true, "mem=" XSTR(DISK_MB) "M", PEER_FILE, "/dev/shm"},
-	{"file", true, "file=%s", PEER_FILE, "/var/tmp"},
+	{"mem=" XSTR(DISK_MB) "M", PEER_FILE, "/dev/shm"},
+	{"file=%s", PEER_FILE, "/var/tmp"},
 	/* a reference that moves no data at all */
-	{"null", false, "mem=" XSTR(DISK_MB) "M",
-	 "driver=null-co,node-name=disk,size=" XSTR(DISK_BYTES), NULL},
+	{"mem=" XSTR(DISK_MB) "M", "driver=null-co,node-name=disk,size=" XSTR(DISK_BYTES), NULL},
 };
 
 struct blk_case {
@@ -191,50 +195,20 @@ static const struct rwy_pair_metric metrics[] = {{"rate", "kIOPS", false},
 						 {"p50", "us", true},
 						 {"p99", "us", true}};
 
-static int add_store(struct rwy_pair_bench *bench, const struct store *store)
+static int choose(struct rwy_pair_bench *bench, unsigned i)
 {
 	struct blk *blk = bench->ctx;
 
 	for (unsigned write = 0; write < 2; write++) {
 		struct blk_case *bc = &blk->cases[bench->nr_cases];
-		struct rwy_pair_case *c = rwy_pair_add(bench, bc, "%s random %s", store->name,
+		struct rwy_pair_case *c = rwy_pair_add(bench, bc, "%s random %s", choices[i].name,
 						       write ? "write" : "read");
 
 		if (!c)
 			return -ENOSPC;
-		*bc = (struct blk_case){.store = store, .write = write};
+		*bc = (struct blk_case){.store = &stores[i], .write = write};
 	}
 	return 0;
-}
-
-static int add_named(struct rwy_pair_bench *bench, const char *name)
-{
-	for (unsigned i = 0; i < RWY_ARRAY_SIZE(stores); i++)
-		if (!strcmp(stores[i].name, name))
-			return add_store(bench, &stores[i]);
-	return -EINVAL;
-}
-
-static int add_all(struct rwy_pair_bench *bench, bool all)
-{
-	int err = 0;
-
-	for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(stores); i++)
-		if (all || stores[i].standard)
-			err = add_store(bench, &stores[i]);
-	return err;
-}
-
-static int set_stores(void *ctx, char *value, struct rwy_opt_why *why)
-{
-	struct rwy_pair_bench *bench = ctx;
-	int err = 0;
-
-	if (!strcmp(value, "all"))
-		return add_all(bench, true);
-	while (err == 0 && value)
-		err = add_named(bench, rwy_opt_word(&value));
-	return err < 0 ? rwy_opt_fail(why, "must be " STORES_HELP) : 0;
 }
 
 static int run(struct rwy_pair_bench *bench, struct blk *blk)
@@ -260,7 +234,7 @@ int rwy_perf_blk_main(int argc, char **argv)
 		{"stores", "LIST",
 		 "where the disk is (default memory,file): " STORES_HELP "\n"
 		 "(null: the peer's null-co, which moves no data, against our memory)",
-		 set_stores},
+		 rwy_pair_set_choices},
 	};
 	struct rwy_pair_bench bench;
 	const struct rwy_opt_program program = {
@@ -285,11 +259,14 @@ int rwy_perf_blk_main(int argc, char **argv)
 	bench.metrics = metrics;
 	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
 	bench.measure = measure;
+	bench.choices = choices;
+	bench.nr_choices = RWY_ARRAY_SIZE(choices);
+	bench.choices_help = STORES_HELP;
+	bench.choose = choose;
 	bench.ctx = blk;
-	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status)) {
-		if (bench.nr_cases > 0 || add_all(&bench, false) == 0)
-			status = run(&bench, blk);
-	}
+	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status) &&
+	    rwy_pair_choose_standard(&bench) == 0)
+		status = run(&bench, blk);
 	rwy_pair_fini(&bench);
 free_blk:
 	free(blk);

@@ -24,24 +24,27 @@
 	"some of split, split-in-order, packed, packed-in-order, packed-vectorized; or all"
 #define PORTS RWY_TESTPMD_PORTS
 
-struct path {
-	const char *name;
-	const char *flags; /* of net_virtio_user */
-	bool standard;	   /* measured unless --paths says otherwise */
+static const struct rwy_pair_choice choices[] = {
+	{"split", true},
+	{"split-in-order", false},
+	{"packed", true},
+	{"packed-in-order", false},
+	{"packed-vectorized", false},
 };
 
-static const struct path paths[] = {
-	{"split", "packed_vq=0,in_order=0,mrg_rxbuf=1", true},
-	{"split-in-order", "packed_vq=0,in_order=1,mrg_rxbuf=1", false},
-	{"packed", "packed_vq=1,in_order=0,mrg_rxbuf=1", true},
-	{"packed-in-order", "packed_vq=1,in_order=1,mrg_rxbuf=1", false},
-	{"packed-vectorized", "packed_vq=1,in_order=1,mrg_rxbuf=0,vectorized=1", false},
+/* Arguments of net_virtio_user, for the choice with the same place. */
+static const char *const paths[] = {
+	"packed_vq=0,in_order=0,mrg_rxbuf=1",
+	"packed_vq=0,in_order=1,mrg_rxbuf=1",
+	"packed_vq=1,in_order=0,mrg_rxbuf=1",
+	"packed_vq=1,in_order=1,mrg_rxbuf=1",
+	"packed_vq=1,in_order=1,mrg_rxbuf=0,vectorized=1",
 };
 
 static const unsigned sizes[] = {64, 1518};
 
 struct net_case {
-	const struct path *path;
+	const char *path; /* of paths */
 	unsigned size;
 };
 
@@ -106,7 +109,7 @@ static int start_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_
 	return err;
 }
 
-static int start_front(struct rwy_pair_bench *bench, struct net *net, const struct path *path,
+static int start_front(struct rwy_pair_bench *bench, struct net *net, const char *path,
 		       char *command)
 {
 	char vdevs[PORTS][256];
@@ -120,7 +123,7 @@ static int start_front(struct rwy_pair_bench *bench, struct net *net, const stru
 	for (unsigned i = 0; i < PORTS; i++)
 		snprintf(vdevs[i], sizeof(vdevs[i]),
 			 "net_virtio_user%u,path=%s,queues=1,queue_size=%u,%s", i, net->sockets[i],
-			 RWY_TESTPMD_RING, path->flags);
+			 RWY_TESTPMD_RING, path);
 	if (have + 1 < RWY_PAIR_TEXT)
 		command[have++] = '\n';
 	return rwy_testpmd_start(&bench->run, &net->front, &config, command + have,
@@ -314,48 +317,18 @@ stop:
 
 static const struct rwy_pair_metric metrics[] = {{"rate", "Mpps", false}};
 
-static int add_path(struct rwy_pair_bench *bench, const struct path *path)
+static int choose(struct rwy_pair_bench *bench, unsigned choice)
 {
 	struct net *net = bench->ctx;
 
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(sizes); i++) {
 		struct net_case *nc = &net->cases[bench->nr_cases];
 
-		if (!rwy_pair_add(bench, nc, "%s %u B", path->name, sizes[i]))
+		if (!rwy_pair_add(bench, nc, "%s %u B", choices[choice].name, sizes[i]))
 			return -ENOSPC;
-		*nc = (struct net_case){.path = path, .size = sizes[i]};
+		*nc = (struct net_case){.path = paths[choice], .size = sizes[i]};
 	}
 	return 0;
-}
-
-static int add_named(struct rwy_pair_bench *bench, const char *name)
-{
-	for (unsigned i = 0; i < RWY_ARRAY_SIZE(paths); i++)
-		if (!strcmp(paths[i].name, name))
-			return add_path(bench, &paths[i]);
-	return -EINVAL;
-}
-
-static int add_all(struct rwy_pair_bench *bench, bool all)
-{
-	int err = 0;
-
-	for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(paths); i++)
-		if (all || paths[i].standard)
-			err = add_path(bench, &paths[i]);
-	return err;
-}
-
-static int set_paths(void *ctx, char *value, struct rwy_opt_why *why)
-{
-	struct rwy_pair_bench *bench = ctx;
-	int err = 0;
-
-	if (!strcmp(value, "all"))
-		return add_all(bench, true);
-	while (err == 0 && value)
-		err = add_named(bench, rwy_opt_word(&value));
-	return err < 0 ? rwy_opt_fail(why, "must be " PATHS_HELP) : 0;
 }
 
 static int prepare(struct net *net)
@@ -392,7 +365,8 @@ int rwy_perf_net_main(int argc, char **argv)
 {
 	static const struct rwy_opt opts[] = {
 		RWY_PAIR_OPTS,
-		{"paths", "LIST", "front-end modes (default split,packed): " PATHS_HELP, set_paths},
+		{"paths", "LIST", "front-end modes (default split,packed): " PATHS_HELP,
+		 rwy_pair_set_choices},
 	};
 	struct rwy_pair_bench bench;
 	const struct rwy_opt_program program = {
@@ -418,11 +392,14 @@ int rwy_perf_net_main(int argc, char **argv)
 	bench.metrics = metrics;
 	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
 	bench.measure = measure;
+	bench.choices = choices;
+	bench.nr_choices = RWY_ARRAY_SIZE(choices);
+	bench.choices_help = PATHS_HELP;
+	bench.choose = choose;
 	bench.ctx = net;
-	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status)) {
-		if (bench.nr_cases > 0 || add_all(&bench, false) == 0)
-			status = run(&bench, net);
-	}
+	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status) &&
+	    rwy_pair_choose_standard(&bench) == 0)
+		status = run(&bench, net);
 	rwy_pair_fini(&bench);
 free_net:
 	free(net);
