@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 void rwy_fd_close(int *fd)
@@ -62,11 +63,15 @@ int rwy_fd_signal(int fd)
 int64_t rwy_fd_drain(int fd)
 {
 	uint64_t count;
+	struct iovec iov = {&count, sizeof(count)};
 	ssize_t n;
 
+	/* whoever shares it may have made it blocking, and have emptied it since it was readable */
 	do {
-		n = read(fd, &count, sizeof(count));
+		n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
 	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EOPNOTSUPP) /* before Linux 5.8 */
+		n = read(fd, &count, sizeof(count));
 	if (n == sizeof(count))
 		return (int64_t)(count & INT64_MAX);
 	return n >= 0 || errno == EAGAIN ? 0 : -errno;

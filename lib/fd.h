@@ -18,9 +18,11 @@ int rwy_fd_take(int *fd);
 RWY_MUST_CHECK int rwy_fd_set_nonblock(int fd, bool on);
 /* Non-blocking, close-on-exec eventfd, or negative errno. */
 RWY_MUST_CHECK int rwy_fd_event(void);
-/* Adds one to an eventfd. A full counter (EAGAIN) still wakes the peer, so it counts as success. */
+/* Adds one to an eventfd of our own; lib/bell.h is for others. A full counter (EAGAIN) still wakes
+ * the peer, so it counts as success. */
 int rwy_fd_signal(int fd);
-/* Empties an eventfd. The counter, 0 when it was empty, or negative errno. */
+/* Empties an eventfd; never waits, whatever its flags. The counter, 0 when it was empty, or
+ * negative errno. */
 int64_t rwy_fd_drain(int fd);
 /* Whole transfers in spite of short counts and EINTR; 0 or negative errno (-ENODATA: end of file).
  */

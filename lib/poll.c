@@ -35,6 +35,7 @@ struct rwy_poll {
 	struct rwy_poller *cursor; /* next to visit; a poller may be deleted under the walk */
 	struct rwy_timer *timers;  /* soonest first */
 	struct rwy_guard *guards;
+	struct rwy_bell bell;
 	uint64_t idle_since_ns; /* 0: the last round was busy */
 	unsigned since_control;
 	int stopping; /* atomic */
@@ -103,6 +104,8 @@ int rwy_poll_open(struct rwy_poll **out, enum rwy_poll_mode mode)
 	rc = rwy_poll_watch(poll, &poll->mail);
 	if (rc < 0)
 		goto close_pipe;
+	rc = rwy_bell_open(&poll->bell);
+	(void)rc; /* it has been said, and the reactor works without */
 	*out = poll;
 	return 0;
 
@@ -119,6 +122,7 @@ void rwy_poll_close(struct rwy_poll *poll)
 {
 	if (!poll)
 		return;
+	rwy_bell_close(&poll->bell);
 	rwy_fd_close(&poll->mail_in);
 	rwy_fd_close(&poll->mail_out);
 	rwy_fd_close(&poll->epoll_fd);
@@ -146,6 +150,11 @@ void rwy_poll_del(struct rwy_poll *poll, struct rwy_poller *poller)
 		poller->next = NULL;
 		return;
 	}
+}
+
+const struct rwy_bell *rwy_poll_bell(const struct rwy_poll *poll)
+{
+	return &poll->bell;
 }
 
 void rwy_poll_guard(struct rwy_poll *poll, struct rwy_guard *guard)

@@ -13,7 +13,7 @@
 #ifndef RWY_LIB_POLL_H
 #define RWY_LIB_POLL_H
 
-#include "lib/base.h"
+#include "lib/bell.h"
 
 #define RWY_POLL_BUDGET		32
 #define RWY_POLL_CONTROL_ROUNDS 1024
@@ -66,7 +66,7 @@ struct rwy_guard {
 
 struct rwy_poll; /* opaque: lib/poll.c */
 
-/* Heap and three descriptors; close frees neither pollers, watches nor timers: their owners do. */
+/* Heap and four descriptors; close frees neither pollers, watches nor timers: their owners do. */
 RWY_MUST_CHECK int rwy_poll_open(struct rwy_poll **poll, enum rwy_poll_mode mode);
 void rwy_poll_close(struct rwy_poll *poll);
 
@@ -80,6 +80,8 @@ RWY_MUST_CHECK int rwy_poll_rewatch(struct rwy_poll *poll, struct rwy_watch *wat
 void rwy_poll_timer_set(struct rwy_poll *poll, struct rwy_timer *timer, uint64_t after_ns);
 void rwy_poll_timer_cancel(struct rwy_poll *poll, struct rwy_timer *timer);
 uint64_t rwy_poll_now_ns(void);
+/* For eventfds that hostile processes have, too; on this reactor's thread. Never NULL. */
+const struct rwy_bell *rwy_poll_bell(const struct rwy_poll *poll);
 void rwy_poll_guard(struct rwy_poll *poll, struct rwy_guard *guard);
 void rwy_poll_unguard(struct rwy_poll *poll, struct rwy_guard *guard);
 /* Tells all guards. */

@@ -3,7 +3,6 @@
  */
 #include "lib/vq.h"
 
-#include "lib/fd.h"
 #include "lib/iov.h"
 #include "lib/vq_impl.h"
 
@@ -225,7 +224,7 @@ void rwy_vq_break(struct rwy_vq *vq, enum rwy_vq_reason reason)
 	rwy_stats_add(&vq->stats->broken, 1);
 	RWY_WRITE_ONCE(&vq->stats->reason, reason);
 	if (vq->err_fd >= 0)
-		rwy_fd_signal(vq->err_fd);
+		rwy_bell_ring(vq->bell, vq->err_fd);
 	if (rwy_log_allow(&vq->log_limit, 4))
 		rwy_warn("queue broken by its driver: %s, at avail %u; reset the device to go on",
 			 rwy_vq_reason_name(reason), vq->avail_idx);
@@ -242,7 +241,7 @@ RWY_COLD void rwy_vq_refuse(struct rwy_vq *vq, int why, unsigned taken)
 void rwy_vq_call(struct rwy_vq *vq, bool wanted)
 {
 	if (wanted)
-		rwy_fd_signal(vq->call_fd);
+		rwy_bell_ring(vq->bell, vq->call_fd);
 	rwy_stats_add(wanted ? &vq->stats->calls : &vq->stats->calls_saved, 1);
 }
 

@@ -18,6 +18,7 @@
 #ifndef RWY_LIB_VQ_H
 #define RWY_LIB_VQ_H
 
+#include "lib/bell.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/stats.h"
@@ -160,6 +161,7 @@ struct rwy_vq {
 	int kick_fd;		/* the three eventfds are owned by the device; -1 is none */
 	int call_fd;
 	int err_fd;
+	const struct rwy_bell *bell; /* for call and err; NULL where no hostile process has them */
 	struct rwy_log_limit log_limit;
 };
 

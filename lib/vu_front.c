@@ -127,13 +127,15 @@ static bool fits_machine(struct rwy_vu_front *front)
  * call. One too many does no harm. */
 static void nudge_rings(struct rwy_vu_front *front)
 {
+	const struct rwy_bell *bell = rwy_poll_bell(front->poll);
+
 	for (unsigned i = 0; i < front->nr_rings; i++) {
 		const struct rwy_vu_ring *r = &front->rings[i];
 
 		if (r->size && r->kick_fd >= 0)
-			(void)rwy_fd_signal(r->kick_fd);
+			rwy_bell_ring(bell, r->kick_fd);
 		if (r->size && r->call_fd >= 0)
-			(void)rwy_fd_signal(r->call_fd);
+			rwy_bell_ring(bell, r->call_fd);
 	}
 }
 

@@ -146,13 +146,13 @@ static int start(struct rwy_be *be, unsigned q)
 		rwy_be_inflight_stop(be, q);
 		ring->failed = true;
 		if (vq->err_fd >= 0)
-			rwy_fd_signal(vq->err_fd);
+			rwy_bell_ring(vq->bell, vq->err_fd);
 		return err;
 	}
 	be->ops->start(be, q);
 	/* a call may have been lost just as a kick may */
 	if (!fresh && vq->call_fd >= 0)
-		rwy_fd_signal(vq->call_fd);
+		rwy_bell_ring(vq->bell, vq->call_fd);
 	rwy_be_msg_tell(be);
 	return 0;
 }
@@ -198,6 +198,7 @@ void rwy_be_ring_init(struct rwy_be *be, unsigned q)
 	char name[RWY_STATS_NAME_LEN];
 
 	rwy_vq_init(&be->vqs[q]);
+	be->vqs[q].bell = rwy_poll_bell(be->poll);
 	ring->be = be;
 	ring->kick_watch = (struct rwy_watch){.events = EPOLLIN, .ready = on_kick, .ctx = ring};
 	if (config->stats) {
@@ -399,7 +400,7 @@ int rwy_be_ring_set_call(struct rwy_be *be, struct rwy_vu_msg *msg)
 
 	/* what was used before it came could not be told */
 	if (!err && rwy_vq_started(vq) && vq->call_fd >= 0)
-		rwy_fd_signal(vq->call_fd);
+		rwy_bell_ring(vq->bell, vq->call_fd);
 	return err;
 }
 
@@ -410,7 +411,7 @@ int rwy_be_ring_set_err(struct rwy_be *be, struct rwy_vu_msg *msg)
 	int err = take_eventfd(msg, &vq->err_fd);
 
 	if (!err && (be->priv->rings[q].failed || vq->broken) && vq->err_fd >= 0)
-		rwy_fd_signal(vq->err_fd);
+		rwy_bell_ring(vq->bell, vq->err_fd);
 	return err;
 }
 

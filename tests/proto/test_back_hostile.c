@@ -295,6 +295,49 @@ static void kick_that_is_no_eventfd(void **state)
 	}
 }
 
+static void fill(int fd)
+{
+	const uint64_t most = UINT64_MAX - 1;
+
+	rwy_fd_drain(fd);
+	assert_int_equal(rwy_fd_set_nonblock(fd, false), 0);
+	assert_int_equal(write(fd, &most, sizeof(most)), sizeof(most));
+}
+
+/* Whoever writes or reads such an eventfd waits as long as the front-end likes. */
+static void eventfds_that_keep_one_waiting(void **state)
+{
+	const unsigned q = live_ring(&live);
+	struct peer p, bystander;
+
+	live_join(&live, 0, &p);
+	live_join(&live, 1, &bystander);
+	assert_true(live_serves(&live, &p));
+	fill(p.rings[q].call);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_true(live_serves(&live, &p));
+		assert_true(live_serves(&live, &bystander));
+	}
+	/* readable, and then not: the back-end comes too late */
+	assert_int_equal(rwy_fd_set_nonblock(p.rings[q].kick, false), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		peer_kick(&p, q);
+		rwy_fd_drain(p.rings[q].kick);
+		if (i % 1000 == 0)
+			assert_true(live_serves(&live, &bystander));
+	}
+	fill(p.rings[q].err);
+	const struct rwy_vqd_buf nowhere = {{UINT64_C(1) << 60}, 4096};
+	assert_int_equal(rwy_vqd_add(&p.rings[q].vqd, &nowhere, 1, 0, &p), 0);
+	rwy_vqd_publish(&p.rings[q].vqd);
+	peer_kick(&p, q);
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(live_serves(&live, &bystander));
+	peer_close(&p);
+	peer_close(&bystander);
+	expect_service();
+}
+
 /* CVE-2021-3839, CVE-2020-10726 and what reading showed: sizes that only fit after a wrap. */
 static void inflight_that_cannot_be(void **state)
 {
@@ -397,6 +440,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rings_before_anything_else),
 		cmocka_unit_test(ring_outside_memory),
 		cmocka_unit_test(kick_that_is_no_eventfd),
+		cmocka_unit_test(eventfds_that_keep_one_waiting),
 		cmocka_unit_test(inflight_that_cannot_be),
 		cmocka_unit_test(log_that_cannot_be),
 		cmocka_unit_test(requests_shorter_than_their_header),

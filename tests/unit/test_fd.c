@@ -31,6 +31,21 @@ static void event_counts(void **state)
 	assert_int_equal(fd, -1);
 }
 
+/* A peer that shares it may do this between our look and our read. */
+static void drain_never_waits(void **state)
+{
+	(void)state;
+	int fd = rwy_fd_event();
+
+	assert_int_equal(rwy_fd_set_nonblock(fd, false), 0);
+	alarm(10);
+	assert_int_equal(rwy_fd_drain(fd), 0);
+	alarm(0);
+	assert_int_equal(rwy_fd_signal(fd), 0);
+	assert_int_equal(rwy_fd_drain(fd), 1);
+	rwy_fd_close(&fd);
+}
+
 static void event_full_still_wakes(void **state)
 {
 	(void)state;
@@ -59,9 +74,8 @@ static void full_transfers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(take_leaves_none),
-		cmocka_unit_test(event_counts),
-		cmocka_unit_test(event_full_still_wakes),
+		cmocka_unit_test(take_leaves_none),  cmocka_unit_test(event_counts),
+		cmocka_unit_test(drain_never_waits), cmocka_unit_test(event_full_still_wakes),
 		cmocka_unit_test(full_transfers),
 	};
 
