@@ -387,6 +387,35 @@ static void requests_shorter_than_their_header(void **state)
 	peer_close(&p);
 }
 
+/* DPDK 73ea44370d, 21d9fb6bad: rings go with requests under way, and come again at once. */
+static void storm_of_stops_and_starts(void **state)
+{
+	const unsigned q = live_ring(&live);
+	struct peer p, bystander;
+
+	live_join(&live, 0, &p);
+	live_join(&live, 1, &bystander);
+	for (unsigned i = 0; i < 500; i++) {
+		for (unsigned n = i % 5; n > 0; n--)
+			peer_post(&p, q, 0, live.net ? 72 : 16, 4096, live.net ? 0 : 513, &p);
+		if (i % 7 == 0)
+			assert_int_equal(peer_ack(&p, RWY_VU_RESET_DEVICE, NULL, 0, NULL, 0), 0);
+		if (i % 7 == 0)
+			assert_int_equal(peer_ack_u64(&p, RWY_VU_SET_FEATURES, p.features, -1), 0);
+		assert_int_not_equal(peer_ring_stop(&p, q), UINT64_MAX);
+		peer_ring_close(&p, q);
+		peer_ring_open(&p, q, 16);
+		assert_int_equal(peer_ring_start(&p, q, peer_ring_fresh_base(&p)), 0);
+		peer_kick(&p, q);
+		if (i % 50 == 0)
+			assert_true(live_serves(&live, &bystander));
+	}
+	assert_true(live_serves(&live, &p));
+	peer_close(&p);
+	peer_close(&bystander);
+	expect_service();
+}
+
 static void config_outside(void **state)
 {
 	struct rwy_vu_config config = {.offset = 250, .size = 250};
@@ -444,6 +473,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(inflight_that_cannot_be),
 		cmocka_unit_test(log_that_cannot_be),
 		cmocka_unit_test(requests_shorter_than_their_header),
+		cmocka_unit_test(storm_of_stops_and_starts),
 		cmocka_unit_test(config_outside),
 		cmocka_unit_test(ten_thousand_rounds_leave_nothing),
 	};
