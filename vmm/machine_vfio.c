@@ -8,8 +8,22 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define RWY_STEM "machine"
+
+/* A descriptor for each vector that is in use: some functions have 2048. */
+static void allow_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		rwy_debug("still %llu open files at most: %s", (unsigned long long)limit.rlim_cur,
+			  strerror(errno));
+}
 
 static int open_space(struct rwy_machine *machine)
 {
@@ -22,6 +36,7 @@ static int open_space(struct rwy_machine *machine)
 
 	if (machine->space)
 		return 0;
+	allow_files();
 	rwy_kvm_vfio_init(&machine->kvm_vfio, machine->vm.fd);
 	return rwy_space_open(&machine->space, &config);
 }
