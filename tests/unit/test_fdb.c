@@ -108,6 +108,8 @@ static void fixed_stays(void **state)
 	rwy_fdb_flush(fdb, 2);
 	rwy_fdb_tick(fdb, 10 * RWY_FDB_AGE_S);
 	assert_int_equal(rwy_fdb_lookup(fdb, mac(7)), 2);
+	assert_int_equal(rwy_fdb_fix(fdb, mac(7), 2), 0);
+	assert_int_equal(rwy_fdb_fix(fdb, mac(7), 3), -EEXIST);
 	free(fdb);
 }
 

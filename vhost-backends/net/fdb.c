@@ -105,6 +105,8 @@ int rwy_fdb_fix(struct rwy_fdb *fdb, uint64_t mac, unsigned port)
 {
 	struct rwy_fdb_entry *e = find(fdb, mac);
 
+	if (e && e->fixed && e->port != port)
+		return -EEXIST;
 	if (!e)
 		e = victim(fdb, mac);
 	if (!e)

@@ -41,7 +41,8 @@ void rwy_fdb_init(struct rwy_fdb *fdb, uint64_t seed);
 int rwy_fdb_lookup(const struct rwy_fdb *fdb, uint64_t mac);
 /* The address was seen at port now. Group addresses, 0 and fixed addresses are not learnt. */
 void rwy_fdb_learn(struct rwy_fdb *fdb, uint64_t mac, unsigned port);
-/* The address belongs to port whatever is seen. -ENOSPC when its bucket is full of such. */
+/* The address belongs to port whatever is seen. -EEXIST: it is another port's already. -ENOSPC: its
+ * bucket is full of such. */
 RWY_MUST_CHECK int rwy_fdb_fix(struct rwy_fdb *fdb, uint64_t mac, unsigned port);
 /* Forgets what was learnt at port. */
 void rwy_fdb_flush(struct rwy_fdb *fdb, unsigned port);

@@ -310,8 +310,10 @@ int rwy_port_guest_open(struct rwy_fwd *fwd, const struct rwy_port_guest_config 
 	rc = rwy_fwd_add(fwd, &g->port);
 	if (rc < 0)
 		goto close_sock;
-	if (config->has_mac)
+	if (config->has_mac) /* the port is the switch's now, which closes it */
 		rc = rwy_fdb_fix(&fwd->fdb, rwy_fdb_mac(config->mac), g->port.idx);
+	if (rc == -EEXIST)
+		rwy_error("%s: another port has this mac", g->name);
 	return rc;
 
 close_sock:
