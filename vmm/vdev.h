@@ -10,6 +10,7 @@
 #define RWY_VMM_VDEV_H
 
 #include "lib/addr.h"
+#include "lib/bell.h"
 #include "lib/base.h"
 
 #define RWY_VDEV_QUEUES 129
@@ -59,6 +60,7 @@ struct rwy_vdev {
 	uint16_t device_id;				/* virtio 1.2 section 5 */
 	uint32_t pci_class;				/* 24 bits */
 	uint32_t config_len;
+	const struct rwy_bell *bell; /* rings kick_fds that a back-end has, too; may be NULL */
 	unsigned nr_queues;
 	struct rwy_vdev_queue queues[RWY_VDEV_QUEUES];
 };

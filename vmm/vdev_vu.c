@@ -502,6 +502,7 @@ static struct device *describe(const struct rwy_vdev_vu_row *row,
 	dev->wake.fd = dev->err.fd = -1;
 	dev->name = strdup(config->name);
 	dev->vdev = (struct rwy_vdev){
+		.bell = rwy_poll_bell(config->poll),
 		.ops = &vdev_ops,
 		.name = dev->name,
 		.device_id = row->device_id,

@@ -59,7 +59,8 @@ static void regs_write(struct rwy_virtio_pci *t, uint64_t off, const void *buf, 
 	case RWY_VIRTIO_PCI_NOTIFY: /* only where KVM has no doorbell */
 		if (in / RWY_VIRTIO_PCI_STRIDE < t->vdev->nr_queues &&
 		    t->vdev->queues[in / RWY_VIRTIO_PCI_STRIDE].enabled)
-			(void)rwy_fd_signal(t->vdev->queues[in / RWY_VIRTIO_PCI_STRIDE].kick_fd);
+			rwy_bell_ring(t->vdev->bell,
+				      t->vdev->queues[in / RWY_VIRTIO_PCI_STRIDE].kick_fd);
 		break;
 	}
 }
