@@ -95,17 +95,20 @@ static bool look(struct view *v)
 	return false;
 }
 
-bool rwy_vq_lost_find(const struct vring_packed_desc *ring, uint16_t size, uint16_t *idx,
-		      bool *wrap)
+bool rwy_vq_lost_find(const struct vring_packed_desc *ring, uint16_t size, uint32_t *base)
 {
 	struct view v = {.ring = ring, .size = size};
-	bool found = false;
 
-	for (unsigned i = 0; i < LOOKS && !found; i++)
-		found = look(&v);
-	*idx = v.idx;
-	*wrap = v.wrap;
-	return found;
+	for (unsigned i = 0; i < LOOKS; i++) {
+		if (look(&v)) {
+			const uint32_t at = v.idx | (uint32_t)v.wrap
+							    << VRING_PACKED_EVENT_F_WRAP_CTR;
+
+			*base = at | at << 16;
+			return true;
+		}
+	}
+	return false;
 }
 
 uint16_t rwy_vq_lost_pushed(const struct vring_packed_desc *ring, uint16_t size, uint16_t idx,

@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The slot after the last one that the device has shown as used, and the wrap counter of its lap.
- * false: no single place explains the whole ring. */
-bool rwy_vq_lost_find(const struct vring_packed_desc *ring, uint16_t size, uint16_t *idx,
-		      bool *wrap);
+/* As VRING_BASE says it: the slot after the last one that the device has shown as used, and the
+ * wrap counter of its lap, for both halves. false: no single place explains the whole ring, and
+ * *base stays. */
+bool rwy_vq_lost_find(const struct vring_packed_desc *ring, uint16_t size, uint32_t *base);
 
 /*
  * The slots from there on that the device had written as used when it died, but for the flags of

@@ -3,13 +3,10 @@
 
 #include "lib/vq_lost.h"
 
-#define WRAP_BIT 0x8000u
-
 uint32_t rwy_vu_front_base_find(const struct rwy_mem *mem, const struct rwy_vu_ring *ring,
 				bool packed)
 {
-	uint16_t idx;
-	bool wrap;
+	uint32_t base = ring->base;
 
 	if (!packed) {
 		const struct vring_used *used =
@@ -21,8 +18,7 @@ uint32_t rwy_vu_front_base_find(const struct rwy_mem *mem, const struct rwy_vu_r
 		rwy_mem_at(mem, ring->desc,
 			   ring->size * (uint64_t)sizeof(struct vring_packed_desc));
 
-	if (!desc || !rwy_vq_lost_find(desc, ring->size, &idx, &wrap))
-		return ring->base;
-	uint32_t at = idx | (wrap ? WRAP_BIT : 0);
-	return at | at << 16;
+	if (desc)
+		(void)rwy_vq_lost_find(desc, ring->size, &base);
+	return base;
 }

@@ -85,8 +85,6 @@ static bool is_fresh(const struct rwy_be *be, const struct rwy_vq_config *config
 static void find_lost(const struct rwy_be *be, struct rwy_vq_config *config)
 {
 	uint64_t len[3];
-	uint16_t idx;
-	bool wrap;
 
 	if (!config->packed || config->in_order || be->priv->area.map ||
 	    !is_packed_start(config->base))
@@ -94,10 +92,8 @@ static void find_lost(const struct rwy_be *be, struct rwy_vq_config *config)
 	rwy_vq_layout(config->size, true, len);
 	const struct vring_packed_desc *desc = rwy_mem_at_uva(config->mem, config->desc, len[0]);
 
-	if (!desc || rwy_be_mem_is_lost(be) || !rwy_vq_lost_find(desc, config->size, &idx, &wrap))
-		return;
-	const uint32_t at = idx | (wrap ? PACKED_WRAP : 0);
-	config->base = at | at << 16;
+	if (desc && !rwy_be_mem_is_lost(be))
+		(void)rwy_vq_lost_find(desc, config->size, &config->base);
 }
 
 static void unwatch(struct rwy_be *be, struct rwy_be_ring *ring)

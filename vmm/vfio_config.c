@@ -4,6 +4,7 @@
  * only the capabilities that mean something to it; of those, some bytes stay the hardware's to
  * read, some to write. Whatever the hardware says is walked without trust.
  */
+#include "vmm/pci_bytes.h"
 #include "vmm/vfio_pci_priv.h"
 
 #include <errno.h>
@@ -11,6 +12,11 @@
 #include <string.h>
 
 #define RWY_STEM "vfio_config"
+
+#define get16 rwy_pci_bytes_get16
+#define get32 rwy_pci_bytes_get32
+#define put16 rwy_pci_bytes_put16
+#define put32 rwy_pci_bytes_put32
 
 #define HEADER	  0x40
 #define EXT_FIRST 0x100
@@ -26,28 +32,6 @@
 #define EXP_LINK2	 0x2c
 #define EXT_ID(header)	 ((header)&0xffff)
 #define EXT_NEXT(header) ((header) >> 20 & 0xffc)
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, (uint16_t)v);
-	put16(p + 2, (uint16_t)(v >> 16));
-}
 
 /* The guest reads, and perhaps writes, the hardware's own bytes. */
 static void pass(struct rwy_vfio_pci *t, unsigned off, unsigned len, bool write)

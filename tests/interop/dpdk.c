@@ -211,20 +211,12 @@ static void run_case(void **state)
 	rig_stop(&e.rig);
 }
 
-static bool is_installed(const char *program)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "command -v %s >/dev/null", program);
-	return system(command) == 0;
-}
-
 int main(int argc, char **argv)
 {
 	for (unsigned i = 0; argc == 2 && i < RWY_ARRAY_SIZE(cases); i++) {
 		if (strcmp(argv[1], cases[i].name) != 0)
 			continue;
-		if (!is_installed(TESTPMD)) {
+		if (!unit_has_program(TESTPMD)) {
 			printf("SKIP %s: %s is missing (package dpdk)\n", argv[1], TESTPMD);
 			return SKIPPED;
 		}

@@ -306,14 +306,6 @@ static int after(void **state)
 	return unit_fds_after(state);
 }
 
-static bool installed(const char *program)
-{
-	char line[64];
-
-	snprintf(line, sizeof(line), "command -v %s >/dev/null", program);
-	return system(line) == 0;
-}
-
 int main(int argc, char **argv)
 {
 	for (unsigned i = 0; argc == 2 && i < RWY_ARRAY_SIZE(cases); i++) {
@@ -322,7 +314,7 @@ int main(int argc, char **argv)
 	}
 	if (!current)
 		return 2;
-	if (!installed(current->program)) {
+	if (!unit_has_program(current->program)) {
 		printf("SKIP %s: %s is not installed\n", current->name, current->program);
 		return SKIPPED;
 	}

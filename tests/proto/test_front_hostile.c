@@ -266,12 +266,6 @@ static void ten_thousand_rounds(void **state)
 	rig_close(&rig);
 }
 
-static int quiet(void **state)
-{
-	rwy_log_set_level(RWY_LOG_ERROR);
-	return unit_fds_before(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,5 +274,5 @@ int main(void)
 		cmocka_unit_test(ten_thousand_rounds),
 	};
 
-	return cmocka_run_group_tests(tests, quiet, unit_fds_after);
+	return UNIT_RUN_QUIET(tests);
 }

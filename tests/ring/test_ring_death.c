@@ -114,18 +114,6 @@ static void device_pushes(struct life *l)
 	l->nr_pushed += n;
 }
 
-static uint32_t packed_base(struct life *l)
-{
-	uint16_t idx = 0;
-	bool wrap = true;
-	uint32_t at;
-
-	need(rwy_vq_lost_find((const void *)l->pair->ram, l->pair->config.size, &idx, &wrap),
-	     "the ring tells where it stands");
-	at = idx | (wrap ? 0x8000u : 0);
-	return at | at << 16;
-}
-
 static void device_dies(struct life *l)
 {
 	struct rwy_vq *dev = &l->pair->dev;
@@ -141,7 +129,9 @@ static void device_dies(struct life *l)
 	l->nr_used = 0;
 	l->nr_deaths++;
 	if (l->pair->config.packed)
-		l->pair->config.base = packed_base(l);
+		need(rwy_vq_lost_find((const void *)l->pair->ram, l->pair->config.size,
+				      &l->pair->config.base),
+		     "the ring tells where it stands");
 	else
 		l->pair->config.base = used->idx;
 	need(rwy_vq_start(dev, &l->pair->config) == 0, "the next device starts");

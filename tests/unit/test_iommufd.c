@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define NIC   "0000:01:10.0"
 #define OTHER "0000:01:10.2"
 
 static void add(struct vfio_rig *rig, const char *root, const char *bdf, unsigned group)
@@ -23,14 +22,7 @@ static void open_one(struct vfio_rig *rig, const char *root)
 {
 	vfio_rig_open(rig, root);
 	rig->fake.has_iommufd = true;
-	add(rig, root, NIC, 7);
-}
-
-static int attach(struct vfio_rig *rig, const char *bdf, struct rwy_vfio *vfio)
-{
-	struct rwy_space_device device = {bdf, -1, -1};
-
-	return rwy_space_attach(rig->space, &device, vfio);
+	add(rig, root, RIG_NIC, 7);
 }
 
 /* KVM before bind, bind before memory; and all of it back. */
@@ -40,7 +32,7 @@ static void in_order(void **state)
 	struct rwy_vfio vfio;
 
 	open_one(&rig, *state);
-	assert_int_equal(attach(&rig, NIC, &vfio), 0);
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "container"), -1);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "kvm+"), 1);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "bind"), 2);
@@ -50,7 +42,7 @@ static void in_order(void **state)
 	rwy_space_detach(rig.space, &vfio);
 	assert_int_equal(rig.fake.nr_maps, 0);
 	assert_int_equal(rig.fake.spaces, 0);
-	assert_int_equal(attach(&rig, NIC, &vfio), 0);
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
 	rwy_space_detach(rig.space, &vfio);
 	vfio_rig_close(&rig);
 }
@@ -62,8 +54,8 @@ static void two(void **state)
 
 	open_one(&rig, *state);
 	add(&rig, *state, OTHER, 8);
-	assert_int_equal(attach(&rig, NIC, &a), 0);
-	assert_int_equal(attach(&rig, OTHER, &b), 0);
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &a), 0);
+	assert_int_equal(vfio_rig_attach(&rig, OTHER, &b), 0);
 	assert_int_equal(rig.fake.nr_maps, 2);
 	assert_int_equal(rig.fake.spaces, 1);
 	rwy_space_detach(rig.space, &a);
@@ -81,13 +73,13 @@ static void falls_back(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.has_iommufd = false;
-	assert_int_equal(attach(&rig, NIC, &vfio), 0);
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
 	assert_true(fake_vfio_noted(&rig.fake, "join") >= 0);
 	rwy_space_detach(rig.space, &vfio);
 	rig_add_sysfs(*state, OTHER, 8, "vfio-pci");
 	fake_vfio_add_nic(&rig.fake, OTHER, 8);
 	rig.fake.has_iommufd = true;
-	assert_int_equal(attach(&rig, OTHER, &vfio), 0);
+	assert_int_equal(vfio_rig_attach(&rig, OTHER, &vfio), 0);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "bind"), -1);
 	rwy_space_detach(rig.space, &vfio);
 	vfio_rig_close(&rig);
@@ -96,12 +88,12 @@ static void falls_back(void **state)
 /* Files are enough, even where there is no sysfs to see. */
 static void handed_in(void **state)
 {
-	struct rwy_space_device device = {NIC, -1, -1};
+	struct rwy_space_device device = {RIG_NIC, -1, -1};
 	struct vfio_rig rig;
 	struct rwy_vfio vfio;
 
 	vfio_rig_open(&rig, "/nowhere");
-	fake_vfio_add_nic(&rig.fake, NIC, 7);
+	fake_vfio_add_nic(&rig.fake, RIG_NIC, 7);
 	device.fd = fcntl(rig.fake.functions[0].fd, F_DUPFD_CLOEXEC, 0);
 	device.iommu_fd = fcntl(rig.fake.iommu_fd, F_DUPFD_CLOEXEC, 0);
 	rig.fake.open_error = -EACCES;
@@ -117,23 +109,13 @@ static void handed_in(void **state)
 	vfio_rig_close(&rig);
 }
 
-static void refused(struct vfio_rig *rig, int err, const char *said)
-{
-	struct rwy_vfio vfio;
-
-	assert_int_equal(attach(rig, NIC, &vfio), err);
-	assert_true(log_said(said));
-	assert_int_equal(rig->fake.nr_maps, 0);
-	vfio_rig_close(rig);
-}
-
 static void not_attached(void **state)
 {
 	struct vfio_rig rig;
 
 	open_one(&rig, *state);
 	rig.fake.attach_error = -EINVAL;
-	refused(&rig, -EINVAL, "cannot reach the guest's memory");
+	vfio_rig_refused(&rig, -EINVAL, "cannot reach the guest's memory");
 }
 
 static void kvm_refuses(void **state)
@@ -142,7 +124,7 @@ static void kvm_refuses(void **state)
 
 	open_one(&rig, *state);
 	rig.kvm_error = -EINVAL;
-	refused(&rig, -EINVAL, "KVM does not take");
+	vfio_rig_refused(&rig, -EINVAL, "KVM does not take");
 }
 
 static void memory_not_pinned(void **state)
@@ -152,7 +134,7 @@ static void memory_not_pinned(void **state)
 	open_one(&rig, *state);
 	rig.fake.fail_map = 2;
 	rig.fake.fail_with = -ENOMEM;
-	refused(&rig, -ENOMEM, "ulimit -l");
+	vfio_rig_refused(&rig, -ENOMEM, "ulimit -l");
 }
 
 static void narrow_iommu(void **state)
@@ -161,7 +143,7 @@ static void narrow_iommu(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.range_last = 0xffffffff;
-	refused(&rig, -ERANGE, "cannot translate");
+	vfio_rig_refused(&rig, -ERANGE, "cannot translate");
 }
 
 static void description_refused(void **state)
@@ -170,7 +152,7 @@ static void description_refused(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.functions[0].device_flags = 0;
-	refused(&rig, -ENODEV, "no PCI function");
+	vfio_rig_refused(&rig, -ENODEV, "no PCI function");
 }
 
 static void not_permitted(void **state)
@@ -179,7 +161,7 @@ static void not_permitted(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.open_error = -EACCES;
-	refused(&rig, -EACCES, "/dev/vfio/devices/vfio0");
+	vfio_rig_refused(&rig, -EACCES, "/dev/vfio/devices/vfio0");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)

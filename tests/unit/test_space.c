@@ -5,20 +5,11 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-#define NIC "0000:01:10.0"
-
-static int attach(struct vfio_rig *rig, const char *bdf, struct rwy_vfio *vfio)
-{
-	struct rwy_space_device device = {bdf, -1, -1};
-
-	return rwy_space_attach(rig->space, &device, vfio);
-}
-
 static void open_one(struct vfio_rig *rig, const char *root)
 {
 	vfio_rig_open(rig, root);
-	rig_add_sysfs(root, NIC, 7, "vfio-pci");
-	fake_vfio_add_nic(&rig->fake, NIC, 7);
+	rig_add_sysfs(root, RIG_NIC, 7, "vfio-pci");
+	fake_vfio_add_nic(&rig->fake, RIG_NIC, 7);
 }
 
 /* All guest memory is mapped, and KVM knows, before the function is opened. */
@@ -28,7 +19,7 @@ static void in_order(void **state)
 	struct rwy_vfio vfio;
 
 	open_one(&rig, *state);
-	assert_int_equal(attach(&rig, NIC, &vfio), 0);
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "container"), 1);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "join"), 2);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "iommu"), 3);
@@ -37,7 +28,7 @@ static void in_order(void **state)
 	assert_int_equal(fake_vfio_noted(&rig.fake, "device"), 7);
 	assert_int_equal(rig.fake.nr_maps, 2);
 	assert_int_equal(rig.fake.maps[1].iova, UINT64_C(0x100000000));
-	assert_string_equal(vfio.name, NIC);
+	assert_string_equal(vfio.name, RIG_NIC);
 	rwy_space_detach(rig.space, &vfio);
 	assert_int_equal(rig.fake.nr_maps, 0);
 	vfio_rig_close(&rig);
@@ -50,7 +41,7 @@ static void again(void **state)
 
 	open_one(&rig, *state);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(attach(&rig, NIC, &vfio), 0);
+		assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
 		rwy_space_detach(rig.space, &vfio);
 	}
 	vfio_rig_close(&rig);
@@ -65,8 +56,8 @@ static void two_groups(void **state)
 	open_one(&rig, *state);
 	rig_add_sysfs(*state, "0000:01:10.2", 8, "vfio-pci");
 	fake_vfio_add_nic(&rig.fake, "0000:01:10.2", 8);
-	assert_int_equal(attach(&rig, NIC, &a), 0);
-	assert_int_equal(attach(&rig, "0000:01:10.2", &b), 0);
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &a), 0);
+	assert_int_equal(vfio_rig_attach(&rig, "0000:01:10.2", &b), 0);
 	assert_int_equal(rig.fake.groups_in, 2);
 	assert_int_equal(rig.fake.nr_maps, 2);
 	rwy_space_detach(rig.space, &a);
@@ -84,8 +75,8 @@ static void two_in_a_group(void **state)
 	open_one(&rig, *state);
 	rig_add_sysfs(*state, "0000:01:10.2", 7, "vfio-pci");
 	fake_vfio_add_nic(&rig.fake, "0000:01:10.2", 7);
-	assert_int_equal(attach(&rig, NIC, &a), 0);
-	assert_int_equal(attach(&rig, "0000:01:10.2", &b), 0);
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &a), 0);
+	assert_int_equal(vfio_rig_attach(&rig, "0000:01:10.2", &b), 0);
 	assert_int_equal(rig.fake.groups_in, 1);
 	assert_int_equal(rig.kvm_files, 1);
 	rwy_space_detach(rig.space, &a);
@@ -97,7 +88,7 @@ static void two_in_a_group(void **state)
 /* Nothing is opened by path: the descriptors are enough, and are taken. */
 static void handed_in(void **state)
 {
-	struct rwy_space_device device = {NIC, -1, -1};
+	struct rwy_space_device device = {RIG_NIC, -1, -1};
 	struct vfio_rig rig;
 	struct rwy_vfio vfio;
 
@@ -114,23 +105,13 @@ static void handed_in(void **state)
 
 /* ---- what goes wrong: an answer with the fix, and nothing left behind ---- */
 
-static void refused(struct vfio_rig *rig, int err, const char *said)
-{
-	struct rwy_vfio vfio;
-
-	assert_int_equal(attach(rig, NIC, &vfio), err);
-	assert_true(log_said(said));
-	assert_int_equal(rig->fake.nr_maps, 0);
-	vfio_rig_close(rig);
-}
-
 static void group_with_a_foreign_member(void **state)
 {
 	struct vfio_rig rig;
 
 	open_one(&rig, *state);
 	rig_add_sysfs(*state, "0000:01:00.1", 7, "igb");
-	refused(&rig, -EBUSY, "0000:01:00.1");
+	vfio_rig_refused(&rig, -EBUSY, "0000:01:00.1");
 }
 
 static void wrong_driver(void **state)
@@ -138,8 +119,8 @@ static void wrong_driver(void **state)
 	struct vfio_rig rig;
 
 	vfio_rig_open(&rig, *state);
-	rig_add_sysfs(*state, NIC, 7, "igbvf");
-	refused(&rig, -ENODEV, "has the driver igbvf");
+	rig_add_sysfs(*state, RIG_NIC, 7, "igbvf");
+	vfio_rig_refused(&rig, -ENODEV, "has the driver igbvf");
 }
 
 static void not_viable(void **state)
@@ -148,7 +129,7 @@ static void not_viable(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.not_viable = true;
-	refused(&rig, -EPERM, "not viable");
+	vfio_rig_refused(&rig, -EPERM, "not viable");
 }
 
 static void no_module(void **state)
@@ -157,7 +138,7 @@ static void no_module(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.open_error = -ENOENT;
-	refused(&rig, -ENOENT, "modprobe vfio-pci");
+	vfio_rig_refused(&rig, -ENOENT, "modprobe vfio-pci");
 }
 
 static void group_in_use(void **state)
@@ -166,7 +147,7 @@ static void group_in_use(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.open_error = -EBUSY;
-	refused(&rig, -EBUSY, "another program");
+	vfio_rig_refused(&rig, -EBUSY, "another program");
 }
 
 static void no_type1(void **state)
@@ -175,7 +156,7 @@ static void no_type1(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.no_type1 = true;
-	refused(&rig, -EOPNOTSUPP, "modprobe vfio_iommu_type1");
+	vfio_rig_refused(&rig, -EOPNOTSUPP, "modprobe vfio_iommu_type1");
 }
 
 static void other_iommu(void **state)
@@ -184,7 +165,7 @@ static void other_iommu(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.group_error = -EINVAL;
-	refused(&rig, -EINVAL, "different IOMMUs");
+	vfio_rig_refused(&rig, -EINVAL, "different IOMMUs");
 }
 
 /* The second of two regions: the first is taken back. */
@@ -195,7 +176,7 @@ static void memory_not_pinned(void **state)
 	open_one(&rig, *state);
 	rig.fake.fail_map = 2;
 	rig.fake.fail_with = -ENOMEM;
-	refused(&rig, -ENOMEM, "4 MiB must be pinned");
+	vfio_rig_refused(&rig, -ENOMEM, "4 MiB must be pinned");
 }
 
 static void too_many_mappings(void **state)
@@ -204,7 +185,7 @@ static void too_many_mappings(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.avail = 1;
-	refused(&rig, -ENOSPC, "dma_entry_limit");
+	vfio_rig_refused(&rig, -ENOSPC, "dma_entry_limit");
 }
 
 static void reserved_by_the_bus(void **state)
@@ -214,7 +195,7 @@ static void reserved_by_the_bus(void **state)
 	open_one(&rig, *state);
 	fake_root_write(*state, "/sys/kernel/iommu_groups/7/reserved_regions",
 			"0x0000000100000000 0x000000010000ffff direct\n");
-	refused(&rig, -ERANGE, "the host's firmware");
+	vfio_rig_refused(&rig, -ERANGE, "the host's firmware");
 }
 
 static void kvm_refuses(void **state)
@@ -223,7 +204,7 @@ static void kvm_refuses(void **state)
 
 	open_one(&rig, *state);
 	rig.kvm_error = -EINVAL;
-	refused(&rig, -EINVAL, "KVM does not take the group 7");
+	vfio_rig_refused(&rig, -EINVAL, "KVM does not take the group 7");
 }
 
 static void description_refused(void **state)
@@ -232,7 +213,7 @@ static void description_refused(void **state)
 
 	open_one(&rig, *state);
 	rig.fake.functions[0].device_flags = 0;
-	refused(&rig, -ENODEV, "no PCI function");
+	vfio_rig_refused(&rig, -ENODEV, "no PCI function");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)

@@ -445,12 +445,6 @@ static void bad_options(void **state)
 	bed_close(&bed);
 }
 
-static int quiet(void **state)
-{
-	rwy_log_set_level(RWY_LOG_ERROR);
-	return unit_fds_before(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,5 +458,5 @@ int main(void)
 		cmocka_unit_test(bad_options),
 	};
 
-	return cmocka_run_group_tests(tests, quiet, unit_fds_after);
+	return UNIT_RUN_QUIET(tests);
 }

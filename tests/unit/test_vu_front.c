@@ -393,12 +393,6 @@ static void bad_paths(void **state)
 	unlink(path);
 }
 
-static int quiet(void **state)
-{
-	rwy_log_set_level(RWY_LOG_ERROR);
-	return unit_fds_before(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,5 +412,5 @@ int main(void)
 		cmocka_unit_test(bad_paths),
 	};
 
-	return cmocka_run_group_tests(tests, quiet, unit_fds_after);
+	return UNIT_RUN_QUIET(tests);
 }

@@ -10,6 +10,10 @@
 #include <cmocka.h>
 
 #include "lib/fd.h"
+#include "lib/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 /* Group fixtures: the group must end with as many descriptors as it began with. */
 static inline int unit_fds_before(void **state)
@@ -29,5 +33,22 @@ static inline int unit_fds_after(void **state)
 }
 
 #define UNIT_RUN(tests) cmocka_run_group_tests(tests, unit_fds_before, unit_fds_after)
+
+/* For tests that have much refused: errors only. */
+static inline int unit_quiet(void **state)
+{
+	rwy_log_set_level(RWY_LOG_ERROR);
+	return unit_fds_before(state);
+}
+
+#define UNIT_RUN_QUIET(tests) cmocka_run_group_tests(tests, unit_quiet, unit_fds_after)
+
+static inline bool unit_has_program(const char *program)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "command -v %s >/dev/null", program);
+	return system(command) == 0;
+}
 
 #endif

@@ -13,7 +13,7 @@
 
 #include <linux/pci_regs.h>
 
-#define NIC    "0000:01:10.0"
+#define NIC    RIG_NIC
 #define SLOT   1
 #define MSIX   0x70
 #define MSI    0x50

@@ -9,6 +9,7 @@
 #include "tests/unit/log_catch.h"
 
 #define RIG_MEMORY 0x200000
+#define RIG_NIC	   "0000:01:10.0"
 
 struct vfio_rig {
 	struct fake_vfio fake;
@@ -71,6 +72,24 @@ static inline void vfio_rig_close(struct vfio_rig *rig)
 	rwy_mem_fini(&rig->mem);
 	assert_int_equal(rig->kvm_files, 0);
 	fake_vfio_close(&rig->fake);
+}
+
+static inline int vfio_rig_attach(struct vfio_rig *rig, const char *bdf, struct rwy_vfio *vfio)
+{
+	struct rwy_space_device device = {bdf, -1, -1};
+
+	return rwy_space_attach(rig->space, &device, vfio);
+}
+
+/* An answer that says what is wrong, and nothing left behind. Closes the rig. */
+static inline void vfio_rig_refused(struct vfio_rig *rig, int err, const char *said)
+{
+	struct rwy_vfio vfio;
+
+	assert_int_equal(vfio_rig_attach(rig, RIG_NIC, &vfio), err);
+	assert_true(log_said(said));
+	assert_int_equal(rig->fake.nr_maps, 0);
+	vfio_rig_close(rig);
 }
 
 #endif
