@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What can be set on a PF and its VFs. Every value is a short text, in one spelling only, so that
+ * a value read, wanted, planned, recorded and printed is one and the same thing and is compared by
+ * comparing texts. The empty text is "not known" in what is, and "any" in what is wanted.
+ */
+#ifndef RWY_SRIOV_ATTR_H
+#define RWY_SRIOV_ATTR_H
+
+#include "lib/base.h"
+
+/* In the order in which a VF is set up: a driver must find everything else in place. */
+enum rwy_attr {
+	/* of a PF */
+	RWY_ATTR_UP,	    /* its interface: on, off */
+	RWY_ATTR_AUTOPROBE, /* new VFs are given to drivers: on, off */
+	RWY_ATTR_NUMVFS,
+	/* of a VF */
+	RWY_ATTR_OVERRIDE,   /* the only driver that may have it, or none */
+	RWY_ATTR_MSIX,	     /* interrupt vectors */
+	RWY_ATTR_MAC,	     /* set by the PF; zeros: the VF's driver makes one up */
+	RWY_ATTR_VLAN,	     /* ID,qos=N,proto=802.1q|802.1ad; "off" */
+	RWY_ATTR_RATE,	     /* MIN-MAX in Mbit/s, 0: no bound */
+	RWY_ATTR_SPOOFCHK,   /* on, off */
+	RWY_ATTR_TRUST,	     /* on, off */
+	RWY_ATTR_RSS_QUERY,  /* on, off */
+	RWY_ATTR_LINK_STATE, /* auto, enable, disable */
+	RWY_ATTR_NODE_GUID,  /* 16 digits in pairs */
+	RWY_ATTR_PORT_GUID,
+	RWY_ATTR_DRIVER, /* the driver that has it, or none */
+	RWY_ATTR_NR,
+};
+
+#define RWY_ATTR_OF_PF RWY_ATTR_OVERRIDE /* the attributes before it are a PF's */
+#define RWY_ATTR_TEXT  40		 /* longest value, with its end */
+
+/* The value of an attribute that its driver does not have. */
+#define RWY_ATTR_UNSUPPORTED "unsupported"
+#define RWY_ATTR_NONE	     "none"
+
+/* The values of a PF or a VF. */
+typedef char rwy_attr_values[RWY_ATTR_NR][RWY_ATTR_TEXT];
+
+/* "mac", "link_state": as in files and in what is printed. */
+const char *rwy_attr_name(enum rwy_attr attr);
+/* RWY_ATTR_NR: there is none of this name. */
+enum rwy_attr rwy_attr_find(const char *name);
+/* Set through the PF's interface. */
+bool rwy_attr_of_link(enum rwy_attr attr);
+/* May be changed while somebody holds the VF: neither resets it nor takes it away. */
+bool rwy_attr_is_live(enum rwy_attr attr);
+
+/* Of values in the one spelling. */
+struct rwy_attr_vlan {
+	uint16_t id; /* 0: off */
+	uint8_t qos;
+	uint16_t proto; /* ETH_P_8021Q, ETH_P_8021AD */
+};
+
+struct rwy_attr_rate {
+	uint32_t min, max; /* Mbit/s, 0: no bound */
+};
+
+void rwy_attr_put_vlan(char text[RWY_ATTR_TEXT], struct rwy_attr_vlan vlan);
+void rwy_attr_put_rate(char text[RWY_ATTR_TEXT], struct rwy_attr_rate rate);
+void rwy_attr_put_mac(char text[RWY_ATTR_TEXT], const uint8_t mac[6]);
+void rwy_attr_put_guid(char text[RWY_ATTR_TEXT], uint64_t guid);
+/* -EINVAL: the text is none of these. */
+RWY_MUST_CHECK int rwy_attr_get_vlan(const char *text, struct rwy_attr_vlan *vlan);
+RWY_MUST_CHECK int rwy_attr_get_rate(const char *text, struct rwy_attr_rate *rate);
+RWY_MUST_CHECK int rwy_attr_get_mac(const char *text, uint8_t mac[6]);
+RWY_MUST_CHECK int rwy_attr_get_guid(const char *text, uint64_t *guid);
+
+#endif

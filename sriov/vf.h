@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A virtual function, by its number at its PF: sysfs names its function by the link virtfnN of the
+ * PF, which is its identity; interface names are for people only.
+ */
+#ifndef RWY_SRIOV_VF_H
+#define RWY_SRIOV_VF_H
+
+#include "lib/bdf.h"
+#include "sriov/attr.h"
+
+#define RWY_VF_MAX 4096 /* more than any function has today */
+
+struct rwy_vf {
+	char bdf[RWY_BDF_LEN];
+	char netdev[16]; /* empty: none, or not this host's to see */
+	int group;	 /* of the IOMMU, -1: none */
+	char vfio[16];	 /* its character device, as in /dev/vfio/devices; empty: none */
+	rwy_attr_values value;
+};
+
+/* The function behind virtfnN. -ENOENT: there is no such VF. */
+RWY_MUST_CHECK int rwy_vf_find(const char *root, const char *pf, unsigned idx,
+			       char bdf[RWY_BDF_LEN]);
+/* All that sysfs knows of VF idx; the values of its link stay empty. -ENOENT as above. */
+RWY_MUST_CHECK int rwy_vf_read(const char *root, const char *pf, unsigned idx, struct rwy_vf *vf);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sriov/holder.h"
+#include "sriov/pf.h"
+#include "tests/unit/fake_sriov.h"
+
+#define PF "0000:3b:00.0"
+
+/* Each kind of card with as many VFs as fit in a bus number or two. */
+static void hosts_of_256(void **state)
+{
+	for (unsigned i = 0; i < fake_sriov_nr_cards; i++) {
+		const struct fake_sriov_card *card = &fake_sriov_cards[i];
+		char bdf[RWY_BDF_LEN], vf[RWY_BDF_LEN];
+		struct rwy_pf pf;
+
+		snprintf(bdf, sizeof(bdf), "0000:%02x:00.0", 0x10 * (i + 1));
+		fake_sriov_add_pf(*state, card, bdf, 256);
+		fake_sriov_add_vfs(*state, card, bdf, 256, true);
+		assert_int_equal(rwy_pf_init(&pf, *state, bdf), 0);
+		assert_int_equal(pf.total, 256);
+		assert_int_equal(pf.nr_vfs, 256);
+		assert_string_equal(pf.driver, card->driver);
+		assert_int_equal(pf.vendor, card->vendor);
+		assert_int_equal(pf.node, 1);
+		assert_string_equal(pf.cpus, "8-15,24-31");
+		assert_int_equal(pf.group, 0x1000 * (i + 1));
+		assert_int_equal(pf.msix_total, card->msix_total);
+		assert_string_equal(pf.value[RWY_ATTR_NUMVFS], "256");
+		assert_string_equal(pf.value[RWY_ATTR_AUTOPROBE], "on");
+		assert_int_equal(pf.ifindex, card->netdev ? 0x1000 * (i + 1) : 0);
+		for (unsigned v = 0; v < 256; v++) {
+			fake_sriov_vf_bdf(card, bdf, v, vf);
+			assert_string_equal(pf.vfs[v].bdf, vf);
+			assert_string_equal(pf.vfs[v].value[RWY_ATTR_DRIVER], card->vf_driver);
+			assert_string_equal(pf.vfs[v].value[RWY_ATTR_OVERRIDE], "none");
+			assert_int_equal(atoi(pf.vfs[v].value[RWY_ATTR_MSIX]), card->nr_vectors);
+			assert_string_equal(pf.vfs[v].value[RWY_ATTR_MAC], "");
+		}
+		rwy_pf_fini(&pf);
+	}
+}
+
+static void all_of_a_host(void **state)
+{
+	struct rwy_pf_list list;
+
+	fake_sriov_add_pf(*state, fake_sriov_card("igb"), "0000:01:00.1", 7);
+	fake_sriov_add_pf(*state, fake_sriov_card("nvme"), "0000:01:00.0", 4);
+	fake_root_write(*state, "/sys/bus/pci/devices/0000:00:02.0/class", "0x030000\n");
+	assert_int_equal(rwy_pf_list_init(&list, *state), 0);
+	assert_int_equal(list.nr, 2);
+	assert_string_equal(list.pfs[0].bdf, "0000:01:00.0");
+	assert_string_equal(list.pfs[0].netdev, "");
+	assert_string_equal(list.pfs[1].bdf, "0000:01:00.1");
+	assert_string_equal(list.pfs[1].value[RWY_ATTR_UP], "off");
+	rwy_pf_list_fini(&list);
+}
+
+static void what_is_none(void **state)
+{
+	struct rwy_pf pf;
+
+	fake_root_write(*state, "/sys/bus/pci/devices/0000:00:02.0/class", "0x030000\n");
+	assert_int_equal(rwy_pf_init(&pf, *state, "0000:00:02.0"), -ENOTSUP);
+	assert_int_equal(rwy_pf_init(&pf, *state, "0000:00:03.0"), -ENODEV);
+}
+
+/* Fewer links than numvfs says: they are just going, or not there yet. */
+static void vfs_that_go(void **state)
+{
+	struct rwy_pf pf;
+
+	fake_sriov_add_pf(*state, fake_sriov_card("igb"), PF, 7);
+	fake_sriov_add_vfs(*state, fake_sriov_card("igb"), PF, 3, true);
+	fake_root_write(*state, "/sys/bus/pci/devices/" PF "/sriov_numvfs", "7\n");
+	assert_int_equal(rwy_pf_init(&pf, *state, PF), 0);
+	assert_int_equal(pf.nr_vfs, 3);
+	rwy_pf_fini(&pf);
+}
+
+static void vf_to_pf(void **state)
+{
+	char pf[RWY_BDF_LEN], vf[RWY_BDF_LEN];
+	unsigned idx = 0;
+
+	fake_sriov_add_pf(*state, fake_sriov_card("igb"), PF, 7);
+	fake_sriov_add_vfs(*state, fake_sriov_card("igb"), PF, 7, false);
+	fake_sriov_vf_bdf(fake_sriov_card("igb"), PF, 5, vf);
+	assert_int_equal(rwy_pf_of_vf(*state, vf, pf, &idx), 0);
+	assert_string_equal(pf, PF);
+	assert_int_equal(idx, 5);
+	assert_int_equal(rwy_pf_of_vf(*state, PF, pf, &idx), -ENOENT);
+	assert_int_equal(rwy_pf_of_vf(*state, "0000:99:00.0", pf, &idx), -ENOENT);
+}
+
+/* Config space that is short, empty, or whose list goes in circles. */
+static void odd_config(void **state)
+{
+	static const char circle[256] = {[0x34] = 0x40, [0x40] = 0x01, [0x41] = 0x40};
+	const struct fake_sriov_card *card = fake_sriov_card("igb");
+	char vf[RWY_BDF_LEN], path[FAKE_ROOT_PATH];
+	struct rwy_pf pf;
+
+	fake_sriov_add_pf(*state, card, PF, 7);
+	fake_sriov_add_vfs(*state, card, PF, 1, false);
+	fake_sriov_vf_bdf(card, PF, 0, vf);
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/config", (char *)*state, vf);
+	for (unsigned len = 0; len <= 256; len += 64) {
+		FILE *file = fopen(path, "w");
+
+		assert_non_null(file);
+		assert_int_equal(fwrite(circle, 1, len, file), len);
+		fclose(file);
+		assert_int_equal(rwy_pf_init(&pf, *state, PF), 0);
+		assert_string_equal(pf.vfs[0].value[RWY_ATTR_MSIX], "");
+		rwy_pf_fini(&pf);
+	}
+}
+
+static void holders(void **state)
+{
+	const struct fake_sriov_card *card = fake_sriov_card("igb");
+	struct rwy_holder_list list;
+	char file[64];
+	struct rwy_pf pf;
+
+	fake_sriov_add_pf(*state, card, PF, 7);
+	fake_sriov_add_vfs(*state, card, PF, 3, false);
+	assert_int_equal(rwy_pf_init(&pf, *state, PF), 0);
+	snprintf(file, sizeof(file), "/dev/vfio/%d", pf.vfs[1].group);
+	fake_sriov_hold(*state, 4711, "ringway-vmm", 9, file);
+	fake_sriov_hold(*state, 4711, "ringway-vmm", 10, "/dev/vfio/vfio");
+	strcpy(pf.vfs[2].vfio, "vfio3");
+	fake_sriov_hold(*state, 12, "qemu", 4, "/dev/vfio/devices/vfio3");
+	fake_sriov_hold(*state, 13, "bash", 0, "/dev/pts/0");
+	assert_int_equal(rwy_holder_list_init(&list, *state), 0);
+	assert_int_equal(list.nr, 2);
+	assert_null(rwy_holder_of(&list, &pf.vfs[0]));
+	assert_int_equal(rwy_holder_of(&list, &pf.vfs[1])->pid, 4711);
+	assert_string_equal(rwy_holder_of(&list, &pf.vfs[1])->name, "ringway-vmm");
+	assert_int_equal(rwy_holder_of(&list, &pf.vfs[2])->pid, 12);
+	rwy_holder_list_fini(&list);
+	rwy_pf_fini(&pf);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(hosts_of_256), TEST(all_of_a_host), TEST(what_is_none), TEST(vfs_that_go),
+		TEST(vf_to_pf),	    TEST(odd_config),	 TEST(holders),
+	};
+
+	return UNIT_RUN(tests);
+}
