@@ -12,21 +12,21 @@ struct row {
 };
 
 static const struct row rows[RWY_ATTR_NR] = {
-	[RWY_ATTR_UP] = {"up", .live = true},
-	[RWY_ATTR_AUTOPROBE] = {"autoprobe", .live = true},
-	[RWY_ATTR_NUMVFS] = {"numvfs"},
-	[RWY_ATTR_OVERRIDE] = {"override"},
-	[RWY_ATTR_MSIX] = {"msix"},
-	[RWY_ATTR_MAC] = {"mac", .link = true},
-	[RWY_ATTR_VLAN] = {"vlan", .link = true, .live = true},
-	[RWY_ATTR_RATE] = {"rate", .link = true, .live = true},
-	[RWY_ATTR_SPOOFCHK] = {"spoofchk", .link = true, .live = true},
-	[RWY_ATTR_TRUST] = {"trust", .link = true, .live = true},
-	[RWY_ATTR_RSS_QUERY] = {"rss_query", .link = true, .live = true},
-	[RWY_ATTR_LINK_STATE] = {"link_state", .link = true, .live = true},
-	[RWY_ATTR_NODE_GUID] = {"node_guid", .link = true},
-	[RWY_ATTR_PORT_GUID] = {"port_guid", .link = true},
-	[RWY_ATTR_DRIVER] = {"driver"},
+	[RWY_ATTR_UP] = {.name = "up", .live = true},
+	[RWY_ATTR_AUTOPROBE] = {.name = "autoprobe", .live = true},
+	[RWY_ATTR_NUMVFS] = {.name = "numvfs"},
+	[RWY_ATTR_OVERRIDE] = {.name = "override"},
+	[RWY_ATTR_MSIX] = {.name = "msix"},
+	[RWY_ATTR_MAC] = {.name = "mac", .link = true},
+	[RWY_ATTR_VLAN] = {.name = "vlan", .link = true, .live = true},
+	[RWY_ATTR_RATE] = {.name = "rate", .link = true, .live = true},
+	[RWY_ATTR_SPOOFCHK] = {.name = "spoofchk", .link = true, .live = true},
+	[RWY_ATTR_TRUST] = {.name = "trust", .link = true, .live = true},
+	[RWY_ATTR_RSS_QUERY] = {.name = "rss_query", .link = true, .live = true},
+	[RWY_ATTR_LINK_STATE] = {.name = "link_state", .link = true, .live = true},
+	[RWY_ATTR_NODE_GUID] = {.name = "node_guid", .link = true},
+	[RWY_ATTR_PORT_GUID] = {.name = "port_guid", .link = true},
+	[RWY_ATTR_DRIVER] = {.name = "driver"},
 };
 
 const char *rwy_attr_name(enum rwy_attr attr)

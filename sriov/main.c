@@ -1,32 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "lib/log.h"
 #include "lib/opt.h"
 #include "sriov/sriov_cmd.h"
 
 #include <string.h>
 
+#define RWY_STEM "sriov"
+
 static const struct {
 	const char *name;
-	int (*main)(int argc, char **argv, FILE *out, FILE *err);
+	int (*main)(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out, FILE *err);
 } commands[] = {
-	{"list", rwy_sriov_cmd_list},
-	{"show", rwy_sriov_cmd_show},
+	{"list", rwy_sriov_cmd_list},	    {"show", rwy_sriov_cmd_show},
+	{"plan", rwy_sriov_cmd_plan},	    {"apply", rwy_sriov_cmd_apply},
+	{"release", rwy_sriov_cmd_release},
 };
 
 int main(int argc, char **argv)
 {
 	const struct rwy_opt_program program = {
 		.name = "ringway-sriov",
-		.usage = "list|show [option...]",
+		.usage = "list|show|plan|apply|release [option...]",
 		.summary = "The SR-IOV virtual functions of this host. Each command has its own "
 			   "--help.\n"
 			   "  list     functions that can have VFs, and their VFs\n"
-			   "  show     all that is known of one function",
+			   "  show     all that is known of one function\n"
+			   "  plan     each write that would make the VFs what a file says\n"
+			   "  apply    those writes, all or none\n"
+			   "  release  back to what was found before",
 	};
+	struct rwy_sriov_sys sys;
 	int status;
 
-	for (unsigned i = 0; argc > 1 && i < RWY_ARRAY_SIZE(commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].main(argc - 1, argv + 1, stdout, stderr);
+	for (unsigned i = 0; argc > 1 && i < RWY_ARRAY_SIZE(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		int err = rwy_sriov_sys_open(&sys);
+
+		if (err) {
+			rwy_error("no netlink socket: %s", strerror(-err));
+			return RWY_SRIOV_CMD_FAILED;
+		}
+		status = commands[i].main(&sys, argc - 1, argv + 1, stdout, stderr);
+		rwy_sriov_sys_close(&sys);
+		return status;
+	}
 	if (argc > 1 && argv[1][0] != '-')
 		return rwy_opt_refuse(&program, stderr, "unknown command %s", argv[1]);
 	if (!rwy_opt_parse(&program, argc, argv, stdout, stderr, &status))

@@ -29,14 +29,25 @@ static int take_name(void *ctx, const char *name)
 	return 1;
 }
 
+int rwy_pf_find_link(const char *root, const char *bdf, char netdev[16], unsigned *ifindex)
+{
+	uint64_t value;
+
+	netdev[0] = '\0';
+	if (rwy_sysfs_list(root, take_name, netdev, DEVICE "/net", bdf) != 1 ||
+	    rwy_sysfs_read_uint(root, &value, DEVICE "/net/%s/ifindex", bdf, netdev) ||
+	    value > INT_MAX)
+		return -ENODEV;
+	*ifindex = (unsigned)value;
+	return 0;
+}
+
 static void read_link(struct rwy_pf *pf, const char *root)
 {
 	char path[64], up[16];
 
-	if (rwy_sysfs_list(root, take_name, pf->netdev, DEVICE "/net", pf->bdf) != 1)
+	if (rwy_pf_find_link(root, pf->bdf, pf->netdev, &pf->ifindex))
 		return;
-	snprintf(path, sizeof(path), "net/%s/ifindex", pf->netdev);
-	pf->ifindex = (unsigned)read_number(root, pf->bdf, path, 0);
 	snprintf(path, sizeof(path), "net/%s/carrier", pf->netdev);
 	pf->carrier = read_number(root, pf->bdf, path, 0) == 1;
 	if (rwy_sysfs_read(root, up, sizeof(up), DEVICE "/net/%s/flags", pf->bdf, pf->netdev) > 0)
@@ -83,7 +94,7 @@ static int read_vfs(struct rwy_pf *pf, const char *root)
 		else if (err)
 			return err;
 	}
-	snprintf(pf->value[RWY_ATTR_NUMVFS], RWY_ATTR_TEXT, "%u", pf->nr_vfs);
+	snprintf(pf->value[RWY_ATTR_NUMVFS], RWY_ATTR_TEXT, "%d", nr);
 	if (probe >= 0)
 		strcpy(pf->value[RWY_ATTR_AUTOPROBE], probe ? "on" : "off");
 	return 0;
@@ -136,23 +147,36 @@ struct growing {
 	struct rwy_pf_list *list;
 };
 
+int rwy_pf_list_add(struct rwy_pf_list *list, struct rwy_pf *pf)
+{
+	struct rwy_pf *grown = reallocarray(list->pfs, list->nr + 1, sizeof(*grown));
+
+	if (!grown) {
+		rwy_pf_fini(pf);
+		return -ENOMEM;
+	}
+	list->pfs = grown;
+	list->pfs[list->nr++] = *pf;
+	return 0;
+}
+
+struct rwy_pf *rwy_pf_list_find(const struct rwy_pf_list *list, const char *bdf)
+{
+	for (unsigned i = 0; i < list->nr; i++)
+		if (strcmp(list->pfs[i].bdf, bdf) == 0)
+			return &list->pfs[i];
+	return NULL;
+}
+
 static int add(void *ctx, const char *bdf)
 {
 	struct growing *growing = ctx;
-	struct rwy_pf_list *list = growing->list;
-	struct rwy_pf pf, *grown;
+	struct rwy_pf pf;
 	int err = rwy_pf_init(&pf, growing->root, bdf);
 
 	if (err)
 		return err == -ENOMEM ? err : 0;
-	grown = reallocarray(list->pfs, list->nr + 1, sizeof(*grown));
-	if (!grown) {
-		rwy_pf_fini(&pf);
-		return -ENOMEM;
-	}
-	list->pfs = grown;
-	list->pfs[list->nr++] = pf;
-	return 0;
+	return rwy_pf_list_add(growing->list, &pf);
 }
 
 int rwy_pf_list_init(struct rwy_pf_list *list, const char *root)

@@ -21,6 +21,7 @@ struct rwy_pf {
 	unsigned total;		    /* VFs it can have */
 	int msix_total;		    /* vectors its VFs share, -1: cannot be moved between them */
 	rwy_attr_values value;
+	unsigned line; /* of the file that wants it */
 	unsigned nr_vfs;
 	struct rwy_vf *vfs; /* of nr_vfs, [i] is VF i; owned */
 };
@@ -40,8 +41,16 @@ RWY_MUST_CHECK int rwy_pf_reserve(struct rwy_pf *pf, unsigned nr);
 RWY_MUST_CHECK int rwy_pf_of_vf(const char *root, const char *bdf, char pf[RWY_BDF_LEN],
 				unsigned *idx);
 
+/* The interface of a PF. -ENODEV: it has none. */
+RWY_MUST_CHECK int rwy_pf_find_link(const char *root, const char *bdf, char netdev[16],
+				    unsigned *ifindex);
+
 /* All of this host. */
 RWY_MUST_CHECK int rwy_pf_list_init(struct rwy_pf_list *list, const char *root);
 void rwy_pf_list_fini(struct rwy_pf_list *list);
+/* Moves *pf into the list; 0 or -ENOMEM, and *pf is gone either way. */
+RWY_MUST_CHECK int rwy_pf_list_add(struct rwy_pf_list *list, struct rwy_pf *pf);
+/* NULL: it is not there. */
+struct rwy_pf *rwy_pf_list_find(const struct rwy_pf_list *list, const char *bdf);
 
 #endif

@@ -100,6 +100,13 @@ static void print_values(const struct rwy_pf_print *print, const rwy_attr_values
 			print_fact(print, rwy_attr_name(attr), "%s", values[attr]);
 }
 
+static const char *const counters[RWY_VF_NR_COUNTERS] = {
+	[RWY_VF_RX_PACKETS] = "rx_packets", [RWY_VF_TX_PACKETS] = "tx_packets",
+	[RWY_VF_RX_BYTES] = "rx_bytes",	    [RWY_VF_TX_BYTES] = "tx_bytes",
+	[RWY_VF_BROADCAST] = "broadcast",   [RWY_VF_MULTICAST] = "multicast",
+	[RWY_VF_RX_DROPPED] = "rx_dropped", [RWY_VF_TX_DROPPED] = "tx_dropped",
+};
+
 static void print_vf_facts(const struct rwy_pf_print *print, const struct rwy_pf *pf, unsigned idx)
 {
 	const struct rwy_vf *vf = &pf->vfs[idx];
@@ -110,6 +117,8 @@ static void print_vf_facts(const struct rwy_pf_print *print, const struct rwy_pf
 	print_fact(print, "interface", "%s", or_dash(vf->netdev));
 	print_group(print, vf->group, vf->bdf);
 	print_values(print, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
+	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
+		print_fact(print, counters[i], "%llu", (unsigned long long)vf->counter[i]);
 	if (holder)
 		print_fact(print, "used by", "%s (%d)", holder->name, holder->pid);
 	else
@@ -184,6 +193,8 @@ static json_t *vf_object(const struct rwy_pf_print *print, const struct rwy_pf *
 	json_object_set_new(object, "interface", text_or_null(vf->netdev));
 	put_group(object, print, vf->group, vf->bdf);
 	put_values(object, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
+	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
+		json_object_set_new(object, counters[i], json_integer((json_int_t)vf->counter[i]));
 	json_object_set_new(object, "used_by",
 			    holder ? json_pack("{siss}", "pid", holder->pid, "name", holder->name)
 				   : json_null());

@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The commands of ringway-sriov. Each has a --help of its own. */
+/*
+ * The commands of ringway-sriov. argv[0] is the command's name, and each has a --help of its own.
+ * They return the exit status: 0, or one of these, or 2 for bad arguments.
+ */
 #ifndef RWY_SRIOV_SRIOV_CMD_H
 #define RWY_SRIOV_SRIOV_CMD_H
 
+#include "sriov/sriov_sys.h"
+
 #include <stdio.h>
 
-#define RWY_SRIOV_CMD_FAILED 1
+#define RWY_SRIOV_CMD_FAILED	  1 /* nothing was changed, or all was undone as the log says */
+#define RWY_SRIOV_CMD_UNSUPPORTED 3 /* done but for what the driver does not have */
 
-/* argv[0] is the command's name. Each returns the exit status. */
-int rwy_sriov_cmd_list(int argc, char **argv, FILE *out, FILE *err);
-int rwy_sriov_cmd_show(int argc, char **argv, FILE *out, FILE *err);
+int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
+		       FILE *err);
+int rwy_sriov_cmd_show(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
+		       FILE *err);
+int rwy_sriov_cmd_plan(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
+		       FILE *err);
+int rwy_sriov_cmd_apply(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
+			FILE *err);
+int rwy_sriov_cmd_release(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
+			  FILE *err);
 
 #endif

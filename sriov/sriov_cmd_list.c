@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "lib/opt.h"
 #include "sriov/pf_print.h"
+#include "sriov/vf_link.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,9 +50,28 @@ static const struct rwy_opt opts[] = {
 	{"root", "DIR", "Look at a copy of another host's /sys and /proc in DIR.", set_root},
 };
 
-int rwy_sriov_cmd_list(int argc, char **argv, FILE *out, FILE *err)
+/* What the interfaces know is asked of this host only, never of a copy. */
+static void read_links(const struct rwy_sriov_sys *sys, const struct options *options,
+		       struct rwy_pf *pfs, unsigned nr)
 {
-	struct options options = {.root = ""};
+	struct rwy_vf_link link;
+
+	if (options->root)
+		return;
+	rwy_vf_link_init(&link, sys);
+	for (unsigned i = 0; i < nr; i++) {
+		int err = rwy_vf_link_read(&link, &pfs[i], options->bdf[0]);
+
+		if (err)
+			rwy_warn("%s: not all that %s knows of its VFs can be read: %s", pfs[i].bdf,
+				 pfs[i].netdev, strerror(-err));
+	}
+	rwy_vf_link_fini(&link);
+}
+
+int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out, FILE *err)
+{
+	struct options options = {0};
 	const struct rwy_opt_program program = {
 		.name = "ringway-sriov list",
 		.usage = "[--json] [--root DIR]",
@@ -67,16 +87,18 @@ int rwy_sriov_cmd_list(int argc, char **argv, FILE *out, FILE *err)
 
 	if (!rwy_opt_parse(&program, argc, argv, out, err, &status))
 		return status;
-	int rc = rwy_pf_list_init(&list, options.root);
+	const char *root = options.root ? options.root : sys->root;
+	int rc = rwy_pf_list_init(&list, root);
 
 	if (rc) {
 		rwy_error("the PCI functions cannot be listed: %s", strerror(-rc));
 		return RWY_SRIOV_CMD_FAILED;
 	}
-	rc = rwy_holder_list_init(&holders, options.root);
+	read_links(sys, &options, list.pfs, list.nr);
+	rc = rwy_holder_list_init(&holders, root);
 	if (rc)
 		rwy_warn("who uses a VF is not known: %s", strerror(-rc));
-	const struct rwy_pf_print print = {options.root, &holders, out};
+	const struct rwy_pf_print print = {root, &holders, out};
 
 	if (options.json)
 		rwy_pf_print_json(&print, &list);
@@ -87,44 +109,48 @@ int rwy_sriov_cmd_list(int argc, char **argv, FILE *out, FILE *err)
 	return 0;
 }
 
-static int show(const struct options *options, const char *pf_bdf, int idx, FILE *out)
+/* idx -1: the PF and all of its VFs. */
+static int show(const struct rwy_sriov_sys *sys, const struct options *options, const char *bdf,
+		int idx, FILE *out)
 {
+	const char *root = options->root ? options->root : sys->root;
 	struct rwy_holder_list holders;
 	struct rwy_pf pf;
-	int rc = rwy_pf_init(&pf, options->root, pf_bdf);
+	int rc = rwy_pf_init(&pf, root, bdf);
 
-	if (rc == -ENODEV)
-		rwy_error("there is no PCI function %s here: lspci -D lists them", pf_bdf);
-	else if (rc == -ENOTSUP)
-		rwy_error("%s can have no VFs and is none: ringway-sriov list says who can",
-			  pf_bdf);
-	else if (rc || idx >= (int)pf.nr_vfs)
-		rwy_error("%s: %s", pf_bdf, strerror(rc ? -rc : ENODEV));
+	if (!rc && idx >= (int)pf.nr_vfs) {
+		rwy_pf_fini(&pf);
+		rc = -ENODEV;
+	}
+	if (rc == -ENOTSUP)
+		rwy_error("%s is no VF and can have none: ringway-sriov list says who can", bdf);
+	else if (rc)
+		rwy_error("%s: %s: lspci -D lists what there is", bdf, strerror(-rc));
 	if (rc)
 		return RWY_SRIOV_CMD_FAILED;
-	rc = rwy_holder_list_init(&holders, options->root);
+	read_links(sys, options, &pf, 1);
+	rc = rwy_holder_list_init(&holders, root);
 	if (rc)
 		rwy_warn("who uses a VF is not known: %s", strerror(-rc));
-	const struct rwy_pf_print print = {options->root, &holders, out};
+	const struct rwy_pf_print print = {root, &holders, out};
 
-	if (idx < (int)pf.nr_vfs && options->json)
+	if (options->json)
 		rwy_pf_print_facts_json(&print, &pf, idx);
-	else if (idx < (int)pf.nr_vfs)
+	else
 		rwy_pf_print_facts(&print, &pf, idx);
 	rwy_holder_list_fini(&holders);
-	rc = idx < (int)pf.nr_vfs ? 0 : RWY_SRIOV_CMD_FAILED;
 	rwy_pf_fini(&pf);
-	return rc;
+	return 0;
 }
 
-int rwy_sriov_cmd_show(int argc, char **argv, FILE *out, FILE *err)
+int rwy_sriov_cmd_show(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out, FILE *err)
 {
-	struct options options = {.root = ""};
+	struct options options = {0};
 	const struct rwy_opt_program program = {
 		.name = "ringway-sriov show",
 		.usage = "BDF [--json] [--root DIR]",
-		.summary = "All that is known of a PF and its VFs, or of one VF.\n"
-			   "BDF is like 0000:01:00.0, 01:00.0, or a path in /sys.",
+		.summary = "All that is known of a PF and its VFs, or of one VF, with its counters."
+			   "\nBDF is like 0000:01:00.0, 01:00.0, or a path in /sys.",
 		.opts = opts,
 		.nr = RWY_ARRAY_SIZE(opts),
 		.operand = set_bdf,
@@ -138,7 +164,7 @@ int rwy_sriov_cmd_show(int argc, char **argv, FILE *out, FILE *err)
 		return status;
 	if (!options.bdf[0])
 		return rwy_opt_refuse(&program, err, "which function?");
-	if (rwy_pf_of_vf(options.root, options.bdf, pf, &idx) == 0)
-		return show(&options, pf, (int)idx, out);
-	return show(&options, options.bdf, -1, out);
+	if (rwy_pf_of_vf(options.root ? options.root : sys->root, options.bdf, pf, &idx) == 0)
+		return show(sys, &options, pf, (int)idx, out);
+	return show(sys, &options, options.bdf, -1, out);
 }

@@ -11,12 +11,28 @@
 
 #define RWY_VF_MAX 4096 /* more than any function has today */
 
+/* Frames and bytes since the VF was made, as its PF counts them. */
+enum rwy_vf_counter {
+	RWY_VF_RX_PACKETS,
+	RWY_VF_TX_PACKETS,
+	RWY_VF_RX_BYTES,
+	RWY_VF_TX_BYTES,
+	RWY_VF_BROADCAST,
+	RWY_VF_MULTICAST,
+	RWY_VF_RX_DROPPED,
+	RWY_VF_TX_DROPPED,
+	RWY_VF_NR_COUNTERS,
+};
+
 struct rwy_vf {
 	char bdf[RWY_BDF_LEN];
 	char netdev[16]; /* empty: none, or not this host's to see */
 	int group;	 /* of the IOMMU, -1: none */
 	char vfio[16];	 /* its character device, as in /dev/vfio/devices; empty: none */
 	rwy_attr_values value;
+	bool counted; /* the counters are known */
+	uint64_t counter[RWY_VF_NR_COUNTERS];
+	unsigned line; /* of the file that wants it, 0: none does */
 };
 
 /* The function behind virtfnN. -ENOENT: there is no such VF. */

@@ -17,7 +17,7 @@
 
 static inline int fake_root_open(void **state)
 {
-	char *root = strdup("/tmp/ringway-root.XXXXXX");
+	char *root = strdup("/dev/shm/ringway-root.XXXXXX");
 
 	*state = root;
 	return root && mkdtemp(root) ? 0 : -1;

@@ -38,7 +38,7 @@ static void RWY_PRINTF(4, 5)
 }
 
 /* Each function is alone in a group, which has the number of its routing ID. */
-static unsigned routing_id(const char *bdf)
+unsigned fake_sriov_routing_id(const char *bdf)
 {
 	unsigned domain, bus, device, function;
 
@@ -48,7 +48,7 @@ static unsigned routing_id(const char *bdf)
 
 static void put_group(const char *root, const char *bdf)
 {
-	unsigned group = routing_id(bdf);
+	unsigned group = fake_sriov_routing_id(bdf);
 	char name[NAME], target[NAME];
 
 	snprintf(name, sizeof(name), DEVICES "%s/iommu_group", bdf);
@@ -60,7 +60,7 @@ static void put_group(const char *root, const char *bdf)
 }
 
 /* Header and two capabilities: power management and MSI-X. */
-static void put_config(const char *root, const char *bdf, unsigned nr_vectors)
+void fake_sriov_put_config(const char *root, const char *bdf, unsigned nr_vectors)
 {
 	uint8_t config[256] = {[0x34] = 0x40,
 			       [0x40] = 0x01,
@@ -110,7 +110,7 @@ void fake_sriov_bind(const char *root, const char *bdf, const char *driver)
 void fake_sriov_add_pf(const char *root, const struct fake_sriov_card *card, const char *bdf,
 		       unsigned total)
 {
-	unsigned rid = routing_id(bdf);
+	unsigned rid = fake_sriov_routing_id(bdf);
 	char name[64];
 
 	put_function(root, card, bdf, card->device);
@@ -133,7 +133,7 @@ void fake_sriov_add_pf(const char *root, const struct fake_sriov_card *card, con
 void fake_sriov_vf_bdf(const struct fake_sriov_card *card, const char *pf, unsigned idx,
 		       char bdf[RWY_BDF_LEN])
 {
-	unsigned rid = routing_id(pf) + card->offset + idx * card->stride;
+	unsigned rid = fake_sriov_routing_id(pf) + card->offset + idx * card->stride;
 
 	snprintf(bdf, RWY_BDF_LEN, "0000:%02x:%02x.%x", rid >> 8 & 0xff, rid >> 3 & 0x1f, rid & 7);
 }
@@ -147,7 +147,7 @@ void fake_sriov_add_vfs(const char *root, const struct fake_sriov_card *card, co
 
 		fake_sriov_vf_bdf(card, pf, i, bdf);
 		put_function(root, card, bdf, card->vf_device);
-		put_config(root, bdf, card->nr_vectors);
+		fake_sriov_put_config(root, bdf, card->nr_vectors);
 		put(root, bdf, "driver_override", "(null)\n");
 		snprintf(target, sizeof(target), "../%s", pf);
 		snprintf(name, sizeof(name), DEVICES "%s/physfn", bdf);

@@ -38,6 +38,9 @@ void fake_sriov_vf_bdf(const struct fake_sriov_card *card, const char *pf, unsig
 /* VFs 0 to nr - 1 appear, each with its driver where probed. */
 void fake_sriov_add_vfs(const char *root, const struct fake_sriov_card *card, const char *pf,
 			unsigned nr, bool probed);
+unsigned fake_sriov_routing_id(const char *bdf);
+/* Configuration space with an MSI-X table of so many. */
+void fake_sriov_put_config(const char *root, const char *bdf, unsigned nr_vectors);
 /* driver NULL: none. */
 void fake_sriov_bind(const char *root, const char *bdf, const char *driver);
 /* Process pid has this file open. */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sriov/sriov_sys.h"
+
+#include "lib/fd.h"
+#include "lib/sysfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The kernel answers at once or never. */
+#define ANSWER_SECONDS 10
+
+static int host_write(const struct rwy_sriov_sys *sys, const char *path, const char *text)
+{
+	char full[RWY_SYSFS_PATH];
+	size_t len = strlen(text);
+	int fd, err = 0;
+	ssize_t n;
+
+	if (snprintf(full, sizeof(full), "%s%s", sys->root, path) >= (int)sizeof(full))
+		return -ENAMETOOLONG;
+	fd = open(full, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)len)
+		err = n < 0 ? -errno : -EIO;
+	rwy_fd_close(&fd);
+	return err;
+}
+
+static ssize_t host_send(const struct rwy_sriov_sys *sys, const void *message, size_t len)
+{
+	ssize_t n = send(sys->netlink, message, len, 0);
+
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t host_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags)
+{
+	ssize_t n;
+
+	do
+		n = recv(sys->netlink, buf, len, flags);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void host_wait(const struct rwy_sriov_sys *sys, unsigned ms)
+{
+	struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+
+	nanosleep(&time, NULL);
+}
+
+int rwy_sriov_sys_open(struct rwy_sriov_sys *sys)
+{
+	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	const struct timeval patience = {.tv_sec = ANSWER_SECONDS};
+
+	*sys = (struct rwy_sriov_sys){host_write, host_send, host_recv, host_wait, "", -1, NULL};
+	sys->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (sys->netlink < 0)
+		return -errno;
+	if (connect(sys->netlink, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
+	    setsockopt(sys->netlink, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
+		int err = -errno;
+
+		rwy_sriov_sys_close(sys);
+		return err;
+	}
+	return 0;
+}
+
+void rwy_sriov_sys_close(struct rwy_sriov_sys *sys)
+{
+	rwy_fd_close(&sys->netlink);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * All that this folder changes on a host goes through one table, so that tests can put a model of
+ * the kernel behind it. What is only read is read below a root (lib/sysfs.h).
+ */
+#ifndef RWY_SRIOV_SRIOV_SYS_H
+#define RWY_SRIOV_SRIOV_SYS_H
+
+#include "lib/base.h"
+
+#include <sys/types.h>
+
+struct rwy_sriov_sys {
+	/* One write of the text to a file of sysfs, path without the root. 0 or negative errno. */
+	int (*write)(const struct rwy_sriov_sys *sys, const char *path, const char *text);
+	/* rtnetlink, as send and recv do it on a socket of datagrams; or negative errno. */
+	ssize_t (*send)(const struct rwy_sriov_sys *sys, const void *message, size_t len);
+	ssize_t (*recv)(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags);
+	void (*wait)(const struct rwy_sriov_sys *sys, unsigned ms);
+	const char *root;
+	int netlink; /* the socket, -1: none */
+	void *ctx;
+};
+
+/* This machine; close ends it. 0 or -errno. */
+RWY_MUST_CHECK int rwy_sriov_sys_open(struct rwy_sriov_sys *sys);
+void rwy_sriov_sys_close(struct rwy_sriov_sys *sys);
+
+#endif

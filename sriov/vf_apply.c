@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sriov/vf_apply.h"
+
+#include "lib/log.h"
+#include "sriov/vf_file.h"
+#include "sriov/vf_step.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RWY_STEM "vf_apply"
+
+#define STEP_LEN 96
+
+/* A run, or what is left of one. */
+struct run {
+	struct rwy_vf_link *link;
+	struct rwy_journal *journal;
+	struct rwy_vf_plan *plan;
+	struct rwy_pf_list made; /* the host after VFs were made */
+};
+
+/* The value of a step's attribute; NULL where the function is not there. */
+static char *value_of(const struct rwy_pf_list *host, const struct rwy_vf_step *step)
+{
+	struct rwy_pf *pf = rwy_pf_list_find(host, step->pf);
+
+	if (!pf)
+		return NULL;
+	if (step->vf == RWY_VF_PLAN_PF)
+		return pf->value[step->attr];
+	return (unsigned)step->vf < pf->nr_vfs ? pf->vfs[step->vf].value[step->attr] : NULL;
+}
+
+static void complain(const struct rwy_vf_step *step, const char *what)
+{
+	char name[STEP_LEN];
+
+	rwy_vf_plan_name(step, name, sizeof(name));
+	rwy_error("%s: %s to %s: %s", name, what, step->to, strerror(-step->err));
+}
+
+/* ---- back ---- */
+
+static int undo_step(struct run *run, struct rwy_pf_list *host, struct rwy_vf_step *step)
+{
+	struct rwy_vf_step back = rwy_vf_plan_back(step);
+	char *value = value_of(host, step);
+
+	if (!back.to[0] || (value && strcmp(value, back.to) == 0) ||
+	    strcmp(back.to, RWY_ATTR_UNSUPPORTED) == 0)
+		return 0;
+	back.err = rwy_vf_step_run(run->link, &back);
+	if (back.err) {
+		complain(&back, "cannot be set back");
+		return back.err;
+	}
+	if (step->attr == RWY_ATTR_NUMVFS) {
+		rwy_pf_list_fini(host);
+		return rwy_vf_link_list(run->link, host);
+	}
+	/* The next step back starts from here. */
+	if (value)
+		strcpy(value, back.to);
+	return 0;
+}
+
+/* A record of what is there now says nothing. */
+static void forget_found(struct run *run, const struct rwy_pf_list *host)
+{
+	for (unsigned i = 0; i < host->nr; i++) {
+		const struct rwy_pf *now = &host->pfs[i];
+		struct rwy_vf_plan plan = {0};
+		struct rwy_pf_list found;
+		char path[RWY_SYSFS_PATH];
+
+		if (!rwy_journal_has_found(run->journal, now->bdf, path) ||
+		    rwy_vf_file_load(&found, path, RWY_VF_FILE_FOUND, host))
+			continue;
+		if (found.nr == 1 && rwy_vf_plan_add(&plan, now, found.pfs) == 0 && plan.nr == 0)
+			rwy_journal_del_found(run->journal, now->bdf);
+		rwy_vf_plan_fini(&plan);
+		rwy_pf_list_fini(&found);
+	}
+}
+
+/* The first nr steps, the last one first. As much as can be is undone; the first error. */
+static int undo(struct run *run, unsigned nr)
+{
+	struct rwy_pf_list host;
+	int err = rwy_vf_link_list(run->link, &host);
+
+	if (err)
+		return err;
+	for (unsigned i = nr; i-- > 0;) {
+		struct rwy_vf_step *step = &run->plan->steps[i];
+		int stuck;
+
+		if (step->result == RWY_VF_UNSUPPORTED)
+			continue;
+		stuck = undo_step(run, &host, step);
+		if (step->result != RWY_VF_FAILED)
+			step->result = stuck ? RWY_VF_STUCK : RWY_VF_UNDONE;
+		if (!stuck && rwy_vf_plan_step_writes(step))
+			stuck = rwy_journal_undone(run->journal, i);
+		err = err ? err : stuck;
+	}
+	forget_found(run, &host);
+	rwy_pf_list_fini(&host);
+	return err;
+}
+
+/* ---- forth ---- */
+
+static int record_found(struct run *run, const struct rwy_pf_list *host)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < run->plan->nr; i++) {
+		const char *bdf = run->plan->steps[i].pf;
+		char path[RWY_SYSFS_PATH], *text;
+
+		if (rwy_journal_has_found(run->journal, bdf, path))
+			continue;
+		text = rwy_vf_file_format(rwy_pf_list_find(host, bdf));
+		err = text ? rwy_journal_put_found(run->journal, bdf, text) : -ENOMEM;
+		free(text);
+	}
+	return err;
+}
+
+static bool is_unsupported(int err)
+{
+	return err == -EOPNOTSUPP || err == -EPROTONOSUPPORT;
+}
+
+/* New VFs have values of their own, that no plan could know; they need not be written. */
+static bool is_so(struct run *run, const struct rwy_vf_step *step)
+{
+	const char *value = step->from[0] ? NULL : value_of(&run->made, step);
+
+	return value && strcmp(value, step->to) == 0;
+}
+
+static int do_step(struct run *run, unsigned idx)
+{
+	struct rwy_vf_step *step = &run->plan->steps[idx];
+	int err;
+
+	if (!step->to[0])
+		return 0;
+	if (strcmp(step->from, RWY_ATTR_UNSUPPORTED) == 0) {
+		step->result = RWY_VF_UNSUPPORTED;
+		return 0;
+	}
+	if (is_so(run, step)) {
+		step->result = RWY_VF_APPLIED;
+		return 0;
+	}
+	err = rwy_journal_step(run->journal, idx);
+	if (err)
+		return err;
+	err = rwy_vf_step_run(run->link, step);
+	if (err && is_unsupported(err) && rwy_attr_of_link(step->attr)) {
+		step->result = RWY_VF_UNSUPPORTED;
+		return 0;
+	}
+	step->result = err ? RWY_VF_FAILED : RWY_VF_APPLIED;
+	step->err = err;
+	if (err) {
+		complain(step, "cannot be set");
+	} else if (step->attr == RWY_ATTR_NUMVFS) {
+		rwy_pf_list_fini(&run->made);
+		err = rwy_vf_link_list(run->link, &run->made);
+	}
+	return err;
+}
+
+/* A later step set the same attribute to something else. */
+static bool is_superseded(const struct rwy_vf_plan *plan, unsigned idx)
+{
+	const struct rwy_vf_step *step = &plan->steps[idx];
+
+	for (unsigned i = idx + 1; i < plan->nr; i++)
+		if (plan->steps[i].vf == step->vf && plan->steps[i].attr == step->attr &&
+		    plan->steps[i].to[0] && strcmp(plan->steps[i].pf, step->pf) == 0)
+			return true;
+	return false;
+}
+
+static int verify_step(const struct rwy_pf_list *host, struct rwy_vf_step *step)
+{
+	const char *value = value_of(host, step);
+	char name[STEP_LEN];
+
+	if (value && strcmp(value, step->to) == 0)
+		return 0;
+	rwy_vf_plan_name(step, name, sizeof(name));
+	if (value && !value[0]) {
+		rwy_warn("%s was set to %s, but cannot be read back here", name, step->to);
+		return 0;
+	}
+	rwy_error("%s was set to %s, but is %s", name, step->to, value ? value : "gone");
+	step->result = RWY_VF_FAILED;
+	step->err = -EIO;
+	return -EIO;
+}
+
+/* The host must say what was written. */
+static int verify(struct run *run)
+{
+	struct rwy_pf_list host;
+	int err = rwy_vf_link_list(run->link, &host);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < run->plan->nr; i++) {
+		struct rwy_vf_step *step = &run->plan->steps[i];
+
+		if (step->result == RWY_VF_APPLIED && !is_superseded(run->plan, i) &&
+		    verify_step(&host, step))
+			err = -EIO;
+	}
+	if (!err)
+		forget_found(run, &host);
+	rwy_pf_list_fini(&host);
+	return err;
+}
+
+int rwy_vf_apply_run(struct rwy_vf_link *link, struct rwy_journal *journal,
+		     const struct rwy_pf_list *host, struct rwy_vf_plan *plan)
+{
+	struct run run = {.link = link, .journal = journal, .plan = plan};
+	unsigned i = 0;
+	int err = record_found(&run, host);
+
+	if (!err)
+		err = rwy_journal_begin(journal, plan);
+	if (err)
+		return err;
+	while (!err && i < plan->nr)
+		err = do_step(&run, i++);
+	if (!err)
+		err = verify(&run);
+	if (err && undo(&run, i))
+		rwy_error("not all could be undone");
+	rwy_pf_list_fini(&run.made);
+	int ended = rwy_journal_end(journal);
+
+	return err ? err : ended;
+}
+
+int rwy_vf_apply_recover(struct rwy_vf_link *link, struct rwy_journal *journal)
+{
+	struct rwy_vf_plan plan;
+	struct run run = {.link = link, .journal = journal, .plan = &plan};
+	unsigned nr;
+	int rc = rwy_journal_resume(journal, &plan, &nr), err;
+
+	if (rc <= 0)
+		return rc;
+	rwy_warn("an earlier run ended in the middle, after %u of %u steps: undoing them", nr,
+		 plan.nr);
+	rc = undo(&run, nr);
+	if (rc)
+		rwy_error("not all could be undone");
+	err = rwy_journal_end(journal);
+	rwy_vf_plan_fini(&plan);
+	return rc ? rc : err;
+}

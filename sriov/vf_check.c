@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sriov/vf_check.h"
+
+#include "lib/log.h"
+#include "lib/sysfs.h"
+#include "sriov/pf_rule.h"
+#include "sriov/vf_plan.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RWY_STEM "vf_check"
+
+static int RWY_PRINTF(4, 5)
+	refuse(const struct rwy_vf_check *check, unsigned line, int err, const char *fmt, ...)
+{
+	char reason[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	rwy_error("%s:%u: %s", check->path, line, reason);
+	return err;
+}
+
+static bool differs(const struct rwy_vf *now, const struct rwy_vf *want, enum rwy_attr attr)
+{
+	return want->value[attr][0] && strcmp(want->value[attr], now->value[attr]) != 0;
+}
+
+/* ---- a PF ---- */
+
+static int check_count(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		       const struct rwy_pf *want)
+{
+	unsigned count = rwy_vf_plan_count(now, want);
+
+	if (strcmp(now->driver, RWY_ATTR_NONE) == 0 || strstr(now->driver, "vfio"))
+		return refuse(check, want->line, -EBUSY,
+			      "%s has the driver %s: VFs are made by a driver of the host",
+			      now->bdf, now->driver);
+	if (count > now->total)
+		return refuse(check, want->line, -EINVAL,
+			      "%s: numvfs is %u, it can have up to %u VFs", now->bdf, count,
+			      now->total);
+	if (want->nr_vfs > count)
+		return refuse(check, want->vfs[want->nr_vfs - 1].line, -EINVAL,
+			      "%s: VF %u is wanted, but the last is %d", now->bdf, want->nr_vfs - 1,
+			      (int)count - 1);
+	for (unsigned i = 0; count != now->nr_vfs && i < now->nr_vfs; i++) {
+		const struct rwy_holder *holder = rwy_holder_of(check->holders, &now->vfs[i]);
+
+		if (holder)
+			return refuse(check, want->line, -EBUSY,
+				      "%s: going from %u to %u VFs takes all away, and VF %u (%s) "
+				      "is held by %s (process %d)",
+				      now->bdf, now->nr_vfs, count, i, now->vfs[i].bdf,
+				      holder->name, holder->pid);
+	}
+	return 0;
+}
+
+/* The sum of all vectors, where they come out of one pool. */
+static int check_vectors(const struct rwy_vf_check *check, const struct rwy_pf *now,
+			 const struct rwy_pf *want)
+{
+	bool remakes = rwy_vf_plan_count(now, want) != now->nr_vfs;
+	unsigned sum = 0, line = 0;
+
+	for (unsigned i = 0; i < want->nr_vfs; i++) {
+		const struct rwy_vf *vf = &want->vfs[i];
+
+		if (!vf->value[RWY_ATTR_MSIX][0] ||
+		    (!remakes && !differs(&now->vfs[i], vf, RWY_ATTR_MSIX)))
+			continue;
+		if (now->msix_total < 0)
+			return refuse(check, vf->line, -EINVAL,
+				      "%s: its driver %s cannot give vectors to VFs (msix)",
+				      now->bdf, now->driver);
+		sum += (unsigned)strtoul(vf->value[RWY_ATTR_MSIX], NULL, 10);
+		line = vf->line;
+	}
+	if (sum && sum > (unsigned)now->msix_total)
+		return refuse(check, line, -EINVAL,
+			      "%s: %u vectors are wanted in all, there are %d to share", now->bdf,
+			      sum, now->msix_total);
+	return 0;
+}
+
+/* ---- a VF ---- */
+
+static int check_link(const struct rwy_vf_check *check, const struct rwy_pf *pf,
+		      const struct rwy_vf *now, const struct rwy_vf *want)
+{
+	const struct rwy_pf_rule *rule = rwy_pf_rule_of(pf->driver);
+	struct rwy_attr_vlan vlan;
+	struct rwy_attr_rate rate;
+
+	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_NR; attr++)
+		if (rwy_attr_of_link(attr) && want->value[attr][0] && !pf->ifindex)
+			return refuse(check, want->line, -EINVAL,
+				      "%s has no interface, so its VFs have no %s", pf->bdf,
+				      rwy_attr_name(attr));
+	if (differs(now, want, RWY_ATTR_VLAN) &&
+	    rwy_attr_get_vlan(want->value[RWY_ATTR_VLAN], &vlan) == 0 &&
+	    vlan.proto == ETH_P_8021AD && rule->no_8021ad)
+		return refuse(check, want->line, -EINVAL, "%s: its driver %s has no 802.1ad",
+			      pf->bdf, pf->driver);
+	if (!differs(now, want, RWY_ATTR_RATE) ||
+	    rwy_attr_get_rate(want->value[RWY_ATTR_RATE], &rate))
+		return 0;
+	if (rate.min && rule->no_min_rate)
+		return refuse(check, want->line, -EINVAL, "%s: its driver %s has no min_rate",
+			      pf->bdf, pf->driver);
+	if (!pf->carrier && rule->rate_by_link)
+		return refuse(check, want->line, -EINVAL,
+			      "%s: its driver %s takes rates only while %s has a link", pf->bdf,
+			      pf->driver, pf->netdev);
+	return 0;
+}
+
+static int check_driver(const struct rwy_vf_check *check, const struct rwy_pf *pf, unsigned idx,
+			const struct rwy_vf *now, const struct rwy_vf *want)
+{
+	const char *driver = want->value[RWY_ATTR_DRIVER];
+
+	if (!driver[0] || strcmp(driver, RWY_ATTR_NONE) == 0)
+		return 0;
+	if (!rwy_sysfs_exists(check->root, "/sys/bus/pci/drivers/%s", driver))
+		return refuse(check, want->line, -EINVAL, "there is no driver %s here: modprobe %s",
+			      driver, driver);
+	if (strstr(driver, "vfio") && now->bdf[0] && now->group < 0)
+		return refuse(check, want->line, -EINVAL,
+			      "%s: VF %u is behind no IOMMU, %s cannot have it", pf->bdf, idx,
+			      driver);
+	return 0;
+}
+
+static int check_vf(const struct rwy_vf_check *check, const struct rwy_pf *pf, unsigned idx,
+		    const struct rwy_vf *now, const struct rwy_vf *want)
+{
+	const struct rwy_holder *holder = now->bdf[0] ? rwy_holder_of(check->holders, now) : NULL;
+	int err;
+
+	for (enum rwy_attr attr = RWY_ATTR_OF_PF; holder && attr < RWY_ATTR_NR; attr++)
+		if (differs(now, want, attr) && !rwy_attr_is_live(attr))
+			return refuse(check, want->line, -EBUSY,
+				      "%s: %s of VF %u (%s) cannot change while %s (process %d) "
+				      "holds it",
+				      pf->bdf, rwy_attr_name(attr), idx, now->bdf, holder->name,
+				      holder->pid);
+	err = check_link(check, pf, now, want);
+	return err ? err : check_driver(check, pf, idx, now, want);
+}
+
+static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		    const struct rwy_pf *want)
+{
+	static const struct rwy_vf fresh = {.group = -1};
+	bool remakes = rwy_vf_plan_count(now, want) != now->nr_vfs;
+	int err = check_count(check, now, want);
+
+	if (!err)
+		err = check_vectors(check, now, want);
+	for (unsigned i = 0; !err && i < want->nr_vfs; i++)
+		if (want->vfs[i].line)
+			err = check_vf(check, now, i, remakes ? &fresh : &now->vfs[i],
+				       &want->vfs[i]);
+	return err;
+}
+
+/* ---- addresses ---- */
+
+/* An address that a VF will have, and who wants it so. */
+struct owner {
+	char mac[RWY_ATTR_TEXT];
+	const char *pf;
+	unsigned vf, line;
+};
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct owner *x = a, *y = b;
+	int by_mac = strcmp(x->mac, y->mac);
+
+	return by_mac ? by_mac : (x->line > y->line) - (x->line < y->line);
+}
+
+/* What VF idx will have: what is wanted, else what it has, unless that goes. */
+static void find_mac(const struct rwy_pf *now, const struct rwy_pf *want, unsigned idx,
+		     struct owner *owner)
+{
+	bool remakes = want && rwy_vf_plan_count(now, want) != now->nr_vfs;
+
+	*owner = (struct owner){.pf = now->bdf, .vf = idx};
+	if (want && idx < want->nr_vfs && want->vfs[idx].value[RWY_ATTR_MAC][0]) {
+		strcpy(owner->mac, want->vfs[idx].value[RWY_ATTR_MAC]);
+		owner->line = want->vfs[idx].line;
+	} else if (!remakes && idx < now->nr_vfs) {
+		strcpy(owner->mac, now->vfs[idx].value[RWY_ATTR_MAC]);
+	}
+	if (strcmp(owner->mac, "00:00:00:00:00:00") == 0)
+		owner->mac[0] = '\0';
+}
+
+/* Two VFs, of whichever PFs, with the same address: the network would not work. */
+static int check_macs(const struct rwy_vf_check *check)
+{
+	unsigned nr = 0, room = 1;
+	struct owner *owners;
+	int err = 0;
+
+	for (unsigned i = 0; i < check->host->nr; i++)
+		room += check->host->pfs[i].total + check->host->pfs[i].nr_vfs;
+	owners = calloc(room, sizeof(*owners));
+	if (!owners)
+		return -ENOMEM;
+	for (unsigned i = 0; i < check->host->nr; i++) {
+		const struct rwy_pf *now = &check->host->pfs[i];
+		const struct rwy_pf *want = rwy_pf_list_find(check->want, now->bdf);
+
+		for (unsigned v = 0; v < RWY_MAX(now->nr_vfs, want ? want->nr_vfs : 0); v++) {
+			find_mac(now, want, v, &owners[nr]);
+			nr += owners[nr].mac[0] != '\0';
+		}
+	}
+	qsort(owners, nr, sizeof(*owners), compare_owners);
+	for (unsigned i = 1; !err && i < nr; i++)
+		/* Where nobody wants either, it is not ours to judge. */
+		if (owners[i].line && strcmp(owners[i - 1].mac, owners[i].mac) == 0)
+			err = refuse(check, owners[i].line, -EINVAL,
+				     "mac %s of VF %u of %s is that of VF %u of %s, too",
+				     owners[i].mac, owners[i].vf, owners[i].pf, owners[i - 1].vf,
+				     owners[i - 1].pf);
+	free(owners);
+	return err;
+}
+
+int rwy_vf_check_all(const struct rwy_vf_check *check)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < check->want->nr; i++) {
+		const struct rwy_pf *want = &check->want->pfs[i];
+
+		err = check_pf(check, rwy_pf_list_find(check->host, want->bdf), want);
+	}
+	return err ? err : check_macs(check);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sriov/vf_step.h"
+
+#include "lib/log.h"
+#include "lib/sysfs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RWY_STEM "vf_step"
+
+#define DEVICE	"/sys/bus/pci/devices/%s"
+#define DRIVERS "/sys/bus/pci/drivers/%s"
+
+/* Drivers that make VFs in their own time: a look every so often, a word now and then. */
+#define LOOK_MS	    20
+#define SAY_MS	    5000
+#define DEADLINE_MS 60000
+
+static int RWY_PRINTF(3, 4) put(struct rwy_vf_link *link, const char *text, const char *fmt, ...)
+{
+	char path[RWY_SYSFS_PATH];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	return link->sys->write(link->sys, path, text);
+}
+
+/* How many of the first nr are there, as links and as functions. */
+static unsigned count(const char *root, const char *pf, unsigned from, unsigned nr)
+{
+	char bdf[RWY_BDF_LEN];
+
+	while (from < nr && rwy_vf_find(root, pf, from, bdf) == 0 &&
+	       rwy_sysfs_exists(root, DEVICE "/driver_override", bdf))
+		from++;
+	return from;
+}
+
+static int make_vfs(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+{
+	const struct rwy_sriov_sys *sys = link->sys;
+	unsigned nr = (unsigned)strtoul(step->to, NULL, 10), there = 0;
+	int err = put(link, step->to, DEVICE "/sriov_numvfs", step->pf);
+
+	for (unsigned ms = 0; !err; ms += LOOK_MS) {
+		there = count(sys->root, step->pf, there, nr);
+		if (there == nr)
+			break;
+		if (ms >= DEADLINE_MS)
+			err = -ETIMEDOUT;
+		else if (ms && ms % SAY_MS == 0)
+			rwy_info("%s: %u of %u VFs are there", step->pf, there, nr);
+		sys->wait(sys, LOOK_MS);
+	}
+	return err;
+}
+
+/* From a driver to none or from none to a driver: bind and unbind are each other's way back. */
+static int move(struct rwy_vf_link *link, const struct rwy_vf_step *step, const char *bdf)
+{
+	if (strcmp(step->to, RWY_ATTR_NONE) == 0)
+		return put(link, bdf, DRIVERS "/unbind", step->from);
+	return put(link, bdf, DRIVERS "/bind", step->to);
+}
+
+static int set_link(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+{
+	unsigned ifindex;
+	char name[16];
+	int err = rwy_pf_find_link(link->sys->root, step->pf, name, &ifindex);
+
+	if (err)
+		return err;
+	if (step->attr == RWY_ATTR_UP)
+		return rwy_vf_link_set_up(link, ifindex, strcmp(step->to, "on") == 0);
+	return rwy_vf_link_set(link, ifindex, (unsigned)step->vf, step->attr, step->to);
+}
+
+static int set_vf(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+{
+	char bdf[RWY_BDF_LEN];
+	int err = rwy_vf_find(link->sys->root, step->pf, (unsigned)step->vf, bdf);
+
+	if (err)
+		return err;
+	if (step->attr == RWY_ATTR_DRIVER)
+		return move(link, step, bdf);
+	if (step->attr == RWY_ATTR_MSIX)
+		return put(link, step->to, DEVICE "/sriov_vf_msix_count", bdf);
+	/* An empty line takes it away. */
+	return put(link, strcmp(step->to, RWY_ATTR_NONE) == 0 ? "\n" : step->to,
+		   DEVICE "/driver_override", bdf);
+}
+
+int rwy_vf_step_run(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+{
+	if (!step->to[0])
+		return 0;
+	switch (step->attr) {
+	case RWY_ATTR_NUMVFS:
+		return make_vfs(link, step);
+	case RWY_ATTR_AUTOPROBE:
+		return put(link, strcmp(step->to, "on") == 0 ? "1" : "0",
+			   DEVICE "/sriov_drivers_autoprobe", step->pf);
+	case RWY_ATTR_DRIVER:
+	case RWY_ATTR_MSIX:
+	case RWY_ATTR_OVERRIDE:
+		return set_vf(link, step);
+	default:
+		return set_link(link, step);
+	}
+}

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/fake_sriov_kernel.h"
+
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define DEVICES "/sys/bus/pci/devices/"
+#define NAME	160
+
+/* The wire of the kernel to a userland that runs in the same process. */
+static struct fake_sriov_kernel *of(const struct rwy_sriov_sys *sys)
+{
+	return sys->ctx;
+}
+
+/* Whether this change is made: 1, or 0 for one that is forgotten, or an error. */
+static int begin_change(struct fake_sriov_kernel *kernel)
+{
+	unsigned n = ++kernel->nr_changes;
+
+	if (n == kernel->die_at && !kernel->die_after)
+		_exit(FAKE_SRIOV_DIED);
+	if (n == kernel->fail_at)
+		return -kernel->fail_err;
+	return n != kernel->forget_at;
+}
+
+static void end_change(struct fake_sriov_kernel *kernel)
+{
+	if (kernel->nr_changes == kernel->die_at)
+		_exit(FAKE_SRIOV_DIED);
+}
+
+/* ---- sysfs ---- */
+
+static void put(struct fake_sriov_kernel *kernel, const char *bdf, const char *file,
+		const char *text)
+{
+	char name[NAME];
+
+	snprintf(name, sizeof(name), DEVICES "%s/%s", bdf, file);
+	fake_root_write(kernel->sys.root, name, text);
+}
+
+static void get(struct fake_sriov_kernel *kernel, const char *bdf, const char *file,
+		char text[RWY_ATTR_TEXT])
+{
+	char path[FAKE_ROOT_PATH];
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "%s" DEVICES "%s/%s", kernel->sys.root, bdf, file);
+	stream = fopen(path, "r");
+	assert_non_null(stream);
+	assert_non_null(fgets(text, RWY_ATTR_TEXT, stream));
+	fclose(stream);
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static void remove_tree(struct fake_sriov_kernel *kernel, const char *name)
+{
+	char path[FAKE_ROOT_PATH];
+
+	snprintf(path, sizeof(path), "%s%s", kernel->sys.root, name);
+	nftw(path, fake_root_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void fresh_link(struct fake_sriov_pf *pf, rwy_attr_values values)
+{
+	bool ixgbe = strcmp(pf->card->driver, "ixgbe") == 0;
+	bool mlx5 = strcmp(pf->card->driver, "mlx5_core") == 0;
+
+	memset(values, 0, sizeof(rwy_attr_values));
+	strcpy(values[RWY_ATTR_MAC], "00:00:00:00:00:00");
+	strcpy(values[RWY_ATTR_VLAN], "off");
+	strcpy(values[RWY_ATTR_RATE], "0-0");
+	strcpy(values[RWY_ATTR_SPOOFCHK], "on");
+	strcpy(values[RWY_ATTR_TRUST], "off");
+	strcpy(values[RWY_ATTR_RSS_QUERY], ixgbe ? "off" : RWY_ATTR_UNSUPPORTED);
+	strcpy(values[RWY_ATTR_LINK_STATE], "auto");
+	if (mlx5)
+		rwy_attr_put_guid(values[RWY_ATTR_NODE_GUID], 0);
+	if (mlx5)
+		rwy_attr_put_guid(values[RWY_ATTR_PORT_GUID], 0);
+}
+
+void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
+			       unsigned nr)
+{
+	char probe[RWY_ATTR_TEXT], name[NAME];
+
+	for (unsigned i = 0; i < pf->nr_vfs; i++) {
+		char bdf[RWY_BDF_LEN];
+
+		fake_sriov_vf_bdf(pf->card, pf->bdf, i, bdf);
+		snprintf(name, sizeof(name), DEVICES "%s", bdf);
+		remove_tree(kernel, name);
+		snprintf(name, sizeof(name), DEVICES "%s/virtfn%u", pf->bdf, i);
+		remove_tree(kernel, name);
+		snprintf(name, sizeof(name), "/sys/kernel/iommu_groups/%u",
+			 fake_sriov_routing_id(bdf));
+		remove_tree(kernel, name);
+	}
+	get(kernel, pf->bdf, "sriov_drivers_autoprobe", probe);
+	pf->nr_vfs = nr;
+	for (unsigned i = 0; i < nr; i++)
+		fresh_link(pf, pf->vfs[i]);
+	fake_sriov_add_vfs(kernel->sys.root, pf->card, pf->bdf, nr, probe[0] == '1');
+}
+
+static int write_numvfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf, unsigned nr)
+{
+	char name[64], text[RWY_ATTR_TEXT];
+
+	if (nr == pf->nr_vfs)
+		return 0;
+	if (nr > pf->total)
+		return -ERANGE;
+	if (nr && pf->nr_vfs)
+		return -EBUSY;
+	if (strcmp(pf->card->driver, "bnxt_en") == 0 && nr) {
+		snprintf(name, sizeof(name), "net/%s%u/flags", pf->card->netdev, pf->ifindex);
+		get(kernel, pf->bdf, name, text);
+		if (!(strtoul(text, NULL, 16) & IFF_UP))
+			return -EINVAL;
+	}
+	if (!nr || !kernel->late) {
+		fake_sriov_kernel_set_vfs(kernel, pf, nr);
+		return 0;
+	}
+	snprintf(text, sizeof(text), "%u\n", nr);
+	put(kernel, pf->bdf, "sriov_numvfs", text);
+	pf->nr_vfs = nr;
+	kernel->pending = pf;
+	kernel->nr_pending = nr;
+	return 0;
+}
+
+static const struct fake_sriov_card *card_of_vf(struct fake_sriov_kernel *kernel, const char *bdf)
+{
+	for (unsigned i = 0; i < kernel->nr_pfs; i++) {
+		struct fake_sriov_pf *pf = &kernel->pfs[i];
+
+		for (unsigned v = 0; v < pf->nr_vfs; v++) {
+			char vf[RWY_BDF_LEN];
+
+			fake_sriov_vf_bdf(pf->card, pf->bdf, v, vf);
+			if (strcmp(vf, bdf) == 0)
+				return pf->card;
+		}
+	}
+	return NULL;
+}
+
+static void driver_of(struct fake_sriov_kernel *kernel, const char *bdf, char driver[64])
+{
+	if (rwy_sysfs_read_link(kernel->sys.root, driver, 64, DEVICES "%s/driver", bdf))
+		driver[0] = '\0';
+}
+
+static int write_bind(struct fake_sriov_kernel *kernel, const char *driver, const char *bdf)
+{
+	const struct fake_sriov_card *card = card_of_vf(kernel, bdf);
+	char now[64], override[RWY_ATTR_TEXT];
+
+	if (!card)
+		return -ENODEV;
+	driver_of(kernel, bdf, now);
+	get(kernel, bdf, "driver_override", override);
+	if (now[0])
+		return -EBUSY;
+	if (strcmp(driver, strcmp(override, "(null)") == 0 ? card->vf_driver : override) != 0)
+		return -ENODEV;
+	fake_sriov_bind(kernel->sys.root, bdf, driver);
+	return 0;
+}
+
+static int write_unbind(struct fake_sriov_kernel *kernel, const char *driver, const char *bdf)
+{
+	char now[64];
+
+	driver_of(kernel, bdf, now);
+	if (strcmp(now, driver) != 0)
+		return -ENODEV;
+	fake_sriov_bind(kernel->sys.root, bdf, NULL);
+	return 0;
+}
+
+static int write_device(struct fake_sriov_kernel *kernel, const char *bdf, const char *file,
+			const char *text)
+{
+	const struct fake_sriov_card *card = card_of_vf(kernel, bdf);
+	struct fake_sriov_pf *pf = NULL;
+	char driver[64];
+
+	for (unsigned i = 0; i < kernel->nr_pfs; i++)
+		if (strcmp(kernel->pfs[i].bdf, bdf) == 0)
+			pf = &kernel->pfs[i];
+	if (pf && strcmp(file, "sriov_numvfs") == 0)
+		return write_numvfs(kernel, pf, (unsigned)atoi(text));
+	if (pf && strcmp(file, "sriov_drivers_autoprobe") == 0) {
+		put(kernel, bdf, file, text);
+		return 0;
+	}
+	if (card && strcmp(file, "driver_override") == 0) {
+		put(kernel, bdf, file, strcmp(text, "\n") == 0 ? "(null)\n" : text);
+		return 0;
+	}
+	if (!card || card->msix_total < 0 || strcmp(file, "sriov_vf_msix_count") != 0)
+		return -ENOENT;
+	driver_of(kernel, bdf, driver);
+	if (driver[0])
+		return -EBUSY;
+	fake_sriov_put_config(kernel->sys.root, bdf, (unsigned)atoi(text));
+	return 0;
+}
+
+static int fake_write(const struct rwy_sriov_sys *sys, const char *path, const char *text)
+{
+	struct fake_sriov_kernel *kernel = of(sys);
+	char first[64], second[64];
+	int rc = begin_change(kernel);
+
+	if (rc <= 0)
+		return rc;
+	if (sscanf(path, DEVICES "%63[^/]/%63s", first, second) == 2)
+		rc = write_device(kernel, first, second, text);
+	else if (sscanf(path, "/sys/bus/pci/drivers/%63[^/]/%63s", first, second) == 2)
+		rc = strcmp(second, "bind") == 0 ? write_bind(kernel, first, text)
+						 : write_unbind(kernel, first, text);
+	else
+		rc = -ENOENT;
+	end_change(kernel);
+	return rc;
+}
+
+static void fake_wait(const struct rwy_sriov_sys *sys, unsigned ms)
+{
+	struct fake_sriov_kernel *kernel = of(sys);
+
+	if (!kernel->pending || ++kernel->nr_waits < kernel->late)
+		return;
+	kernel->pending->nr_vfs = 0;
+	fake_sriov_kernel_set_vfs(kernel, kernel->pending, kernel->nr_pending);
+	kernel->pending = NULL;
+}
+
+/* ---- rtnetlink ---- */
+
+static uint32_t as_switch(const char *text)
+{
+	return strcmp(text, RWY_ATTR_UNSUPPORTED) == 0 ? UINT32_MAX : strcmp(text, "on") == 0;
+}
+
+static void put_switch(struct nlmsghdr *head, uint16_t type, unsigned vf, const char *text)
+{
+	const uint32_t pair[2] = {vf, as_switch(text)};
+
+	mnl_attr_put(head, type, sizeof(pair), pair);
+}
+
+static void put_guid(struct nlmsghdr *head, uint16_t type, unsigned vf, const char *text)
+{
+	struct ifla_vf_guid wire = {.vf = vf};
+	uint64_t guid;
+
+	if (!text[0])
+		return;
+	assert_int_equal(rwy_attr_get_guid(text, &guid), 0);
+	wire.guid = guid;
+	mnl_attr_put(head, type, sizeof(wire), &wire);
+}
+
+static void put_vf(struct nlmsghdr *head, unsigned vf, rwy_attr_values values, bool counters)
+{
+	struct ifla_vf_mac mac = {.vf = vf};
+	struct rwy_attr_vlan vlan;
+	struct rwy_attr_rate rate;
+	uint32_t state = 0;
+
+	assert_int_equal(rwy_attr_get_mac(values[RWY_ATTR_MAC], mac.mac), 0);
+	assert_int_equal(rwy_attr_get_vlan(values[RWY_ATTR_VLAN], &vlan), 0);
+	assert_int_equal(rwy_attr_get_rate(values[RWY_ATTR_RATE], &rate), 0);
+	if (strcmp(values[RWY_ATTR_LINK_STATE], "auto") != 0)
+		state = strcmp(values[RWY_ATTR_LINK_STATE], "enable") == 0 ? 1 : 2;
+	const struct ifla_vf_broadcast broadcast = {{0}};
+	const struct ifla_vf_vlan plain = {vf, vlan.id, vlan.qos};
+	const struct ifla_vf_vlan_info info = {vf, vlan.id, vlan.qos, htobe16(vlan.proto)};
+	const struct ifla_vf_rate rates = {vf, rate.min, rate.max};
+	const struct ifla_vf_tx_rate old_rate = {vf, rate.max};
+	const struct ifla_vf_link_state link = {vf, state};
+	struct nlattr *nest = mnl_attr_nest_start(head, IFLA_VF_INFO), *inner;
+
+	mnl_attr_put(head, IFLA_VF_MAC, sizeof(mac), &mac);
+	mnl_attr_put(head, IFLA_VF_BROADCAST, sizeof(broadcast), &broadcast);
+	mnl_attr_put(head, IFLA_VF_VLAN, sizeof(plain), &plain);
+	mnl_attr_put(head, IFLA_VF_RATE, sizeof(rates), &rates);
+	mnl_attr_put(head, IFLA_VF_TX_RATE, sizeof(old_rate), &old_rate);
+	put_switch(head, IFLA_VF_SPOOFCHK, vf, values[RWY_ATTR_SPOOFCHK]);
+	mnl_attr_put(head, IFLA_VF_LINK_STATE, sizeof(link), &link);
+	put_switch(head, IFLA_VF_RSS_QUERY_EN, vf, values[RWY_ATTR_RSS_QUERY]);
+	put_switch(head, IFLA_VF_TRUST, vf, values[RWY_ATTR_TRUST]);
+	put_guid(head, IFLA_VF_IB_NODE_GUID, vf, values[RWY_ATTR_NODE_GUID]);
+	put_guid(head, IFLA_VF_IB_PORT_GUID, vf, values[RWY_ATTR_PORT_GUID]);
+	inner = mnl_attr_nest_start(head, IFLA_VF_VLAN_LIST);
+	mnl_attr_put(head, IFLA_VF_VLAN_INFO, sizeof(info), &info);
+	mnl_attr_nest_end(head, inner);
+	if (counters) {
+		inner = mnl_attr_nest_start(head, IFLA_VF_STATS);
+		for (uint16_t i = 0; i <= IFLA_VF_STATS_MAX; i++)
+			if (i != IFLA_VF_STATS_PAD)
+				mnl_attr_put_u64(head, i, 1000 * vf + i);
+		mnl_attr_nest_end(head, inner);
+	}
+	mnl_attr_nest_end(head, nest);
+}
+
+void fake_sriov_kernel_answer(struct fake_sriov_kernel *kernel, const struct fake_sriov_pf *pf,
+			      uint32_t seq, bool counters)
+{
+	struct nlmsghdr *head = mnl_nlmsg_put_header(kernel->answer);
+	struct ifinfomsg *info;
+	struct nlattr *list;
+
+	head->nlmsg_type = RTM_NEWLINK;
+	head->nlmsg_seq = seq;
+	info = mnl_nlmsg_put_extra_header(head, sizeof(*info));
+	info->ifi_index = (int)pf->ifindex;
+	mnl_attr_put_strz(head, IFLA_IFNAME, "whatever");
+	mnl_attr_put_u32(head, IFLA_NUM_VF, pf->nr_vfs);
+	list = mnl_attr_nest_start(head, IFLA_VFINFO_LIST);
+	for (unsigned i = 0; i < pf->nr_vfs; i++)
+		put_vf(head, i, (void *)pf->vfs[i], counters);
+	mnl_attr_nest_end(head, list); /* wraps, as the kernel's does */
+	mnl_attr_put_u32(head, IFLA_GROUP, 0);
+	kernel->answer_len = head->nlmsg_len;
+}
+
+static int set_switch(char *text, uint32_t setting)
+{
+	if (strcmp(text, RWY_ATTR_UNSUPPORTED) == 0)
+		return -EOPNOTSUPP;
+	strcpy(text, setting ? "on" : "off");
+	return 0;
+}
+
+static int set_value(struct fake_sriov_pf *pf, const struct nlattr *attr)
+{
+	const uint32_t *words = mnl_attr_get_payload(attr);
+	static const char *const states[] = {"auto", "enable", "disable"};
+	rwy_attr_values *vf = &pf->vfs[words[0]];
+	struct ifla_vf_guid guid;
+
+	if (mnl_attr_get_type(attr) == IFLA_VF_VLAN_LIST) {
+		const struct nlattr *inner = mnl_attr_get_payload(attr);
+		const struct ifla_vf_vlan_info *info = mnl_attr_get_payload(inner);
+
+		rwy_attr_put_vlan(pf->vfs[info->vf][RWY_ATTR_VLAN],
+				  (struct rwy_attr_vlan){(uint16_t)info->vlan, (uint8_t)info->qos,
+							 be16toh(info->vlan_proto)});
+		return 0;
+	}
+	if (words[0] >= pf->nr_vfs)
+		return -EINVAL;
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_VF_MAC:
+		rwy_attr_put_mac((*vf)[RWY_ATTR_MAC], (const uint8_t *)&words[1]);
+		return 0;
+	case IFLA_VF_VLAN:
+		rwy_attr_put_vlan((*vf)[RWY_ATTR_VLAN],
+				  (struct rwy_attr_vlan){(uint16_t)words[1], (uint8_t)words[2],
+							 ETH_P_8021Q});
+		return 0;
+	case IFLA_VF_RATE:
+		rwy_attr_put_rate((*vf)[RWY_ATTR_RATE], (struct rwy_attr_rate){words[1], words[2]});
+		return 0;
+	case IFLA_VF_SPOOFCHK:
+		return set_switch((*vf)[RWY_ATTR_SPOOFCHK], words[1]);
+	case IFLA_VF_TRUST:
+		return set_switch((*vf)[RWY_ATTR_TRUST], words[1]);
+	case IFLA_VF_RSS_QUERY_EN:
+		return set_switch((*vf)[RWY_ATTR_RSS_QUERY], words[1]);
+	case IFLA_VF_LINK_STATE:
+		strcpy((*vf)[RWY_ATTR_LINK_STATE], states[words[1]]);
+		return 0;
+	case IFLA_VF_IB_NODE_GUID:
+	case IFLA_VF_IB_PORT_GUID:
+		if (!(*vf)[RWY_ATTR_NODE_GUID][0])
+			return -EOPNOTSUPP;
+		memcpy(&guid, words, sizeof(guid));
+		rwy_attr_put_guid(
+			(*vf)[mnl_attr_get_type(attr) == IFLA_VF_IB_NODE_GUID ? RWY_ATTR_NODE_GUID
+									      : RWY_ATTR_PORT_GUID],
+			guid.guid);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int set_link(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
+		    const struct nlmsghdr *head)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(head);
+	const struct nlattr *list, *vf, *attr;
+	char name[64];
+	int rc = begin_change(kernel);
+
+	if (rc <= 0)
+		return rc;
+	if (info->ifi_change & IFF_UP) {
+		snprintf(name, sizeof(name), "net/%s%u/flags", pf->card->netdev, pf->ifindex);
+		put(kernel, pf->bdf, name, info->ifi_flags & IFF_UP ? "0x1003\n" : "0x1002\n");
+	}
+	rc = 0;
+	mnl_attr_for_each(list, head, sizeof(*info)) mnl_attr_for_each_nested(vf, list)
+		mnl_attr_for_each_nested(attr, vf) rc = rc ? rc : set_value(pf, attr);
+	end_change(kernel);
+	return rc;
+}
+
+static void acknowledge(struct fake_sriov_kernel *kernel, const struct nlmsghdr *request, int err)
+{
+	struct nlmsghdr *head = mnl_nlmsg_put_header(kernel->answer);
+	struct nlmsgerr *error;
+
+	head->nlmsg_type = NLMSG_ERROR;
+	head->nlmsg_seq = request->nlmsg_seq;
+	error = mnl_nlmsg_put_extra_header(head, sizeof(*error));
+	error->error = err;
+	error->msg = *request;
+	kernel->answer_len = head->nlmsg_len;
+}
+
+static ssize_t fake_send(const struct rwy_sriov_sys *sys, const void *message, size_t len)
+{
+	struct fake_sriov_kernel *kernel = of(sys);
+	const struct nlmsghdr *head = message;
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(head);
+	const struct nlattr *attr;
+	struct fake_sriov_pf *pf = NULL;
+
+	assert_true(mnl_nlmsg_ok(head, (int)len));
+	for (unsigned i = 0; i < kernel->nr_pfs; i++)
+		if (kernel->pfs[i].ifindex == (unsigned)info->ifi_index)
+			pf = &kernel->pfs[i];
+	if (!pf) {
+		acknowledge(kernel, head, -ENODEV);
+	} else if (head->nlmsg_type != RTM_GETLINK) {
+		acknowledge(kernel, head, set_link(kernel, pf, head));
+	} else {
+		kernel->counters = true;
+		mnl_attr_for_each(attr, head,
+				  sizeof(*info)) if (mnl_attr_get_type(attr) == IFLA_EXT_MASK &&
+						     mnl_attr_get_u32(attr) &
+							     RTEXT_FILTER_SKIP_STATS)
+			kernel->counters = false;
+		fake_sriov_kernel_answer(kernel, pf, head->nlmsg_seq, kernel->counters);
+	}
+	return (ssize_t)len;
+}
+
+static ssize_t fake_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags)
+{
+	struct fake_sriov_kernel *kernel = of(sys);
+	size_t part = RWY_MIN(len, kernel->answer_len);
+
+	if (!kernel->answer_len)
+		return -EAGAIN;
+	if (part)
+		memcpy(buf, kernel->answer, part);
+	if (flags & MSG_TRUNC)
+		part = kernel->answer_len;
+	if (!(flags & MSG_PEEK))
+		kernel->answer_len = 0;
+	return (ssize_t)part;
+}
+
+/* ---- the kernel ---- */
+
+struct fake_sriov_kernel *fake_sriov_kernel_open(void)
+{
+	struct fake_sriov_kernel *kernel = mmap(NULL, sizeof(*kernel), PROT_READ | PROT_WRITE,
+						MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *root = NULL;
+
+	assert_true(kernel != MAP_FAILED);
+	assert_int_equal(fake_root_open(&root), 0);
+	kernel->sys = (struct rwy_sriov_sys){fake_write, fake_send, fake_recv, fake_wait,
+					     root,	 -1,	    kernel};
+	kernel->fail_err = EIO;
+	fake_root_write(root, "/proc/uptime", "1 1\n");
+	fake_root_write(root, "/sys/bus/pci/drivers/vfio-pci/bind", "");
+	return kernel;
+}
+
+void fake_sriov_kernel_close(struct fake_sriov_kernel *kernel)
+{
+	void *root = (void *)kernel->sys.root;
+
+	assert_int_equal(fake_root_close(&root), 0);
+	munmap(kernel, sizeof(*kernel));
+}
+
+struct fake_sriov_pf *fake_sriov_kernel_add_pf(struct fake_sriov_kernel *kernel, const char *driver,
+					       const char *bdf, unsigned total)
+{
+	struct fake_sriov_pf *pf = &kernel->pfs[kernel->nr_pfs++];
+
+	pf->card = fake_sriov_card(driver);
+	snprintf(pf->bdf, sizeof(pf->bdf), "%s", bdf);
+	pf->ifindex = fake_sriov_routing_id(bdf);
+	pf->total = total;
+	fake_sriov_add_pf(kernel->sys.root, pf->card, bdf, total);
+	return pf;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the kernel makes of writes to sysfs and of rtnetlink, on a host of tests/unit/fake_sriov.h.
+ * Each change can be made to fail, to be forgotten, or to be the last thing the process does: the
+ * model is in memory that children share.
+ */
+#ifndef RWY_TESTS_FAKE_SRIOV_KERNEL_H
+#define RWY_TESTS_FAKE_SRIOV_KERNEL_H
+
+#include "tests/unit/fake_sriov.h"
+
+#include "lib/sysfs.h"
+#include "sriov/sriov_sys.h"
+
+#define FAKE_SRIOV_VFS	  256
+#define FAKE_SRIOV_DIED	  42 /* exit status of a process that ended in a change */
+#define FAKE_SRIOV_NEVER  UINT32_MAX
+#define FAKE_SRIOV_ANSWER (1u << 20)
+
+struct fake_sriov_pf {
+	const struct fake_sriov_card *card;
+	char bdf[RWY_BDF_LEN];
+	unsigned ifindex, total, nr_vfs;
+	rwy_attr_values vfs[FAKE_SRIOV_VFS]; /* those of the link only */
+};
+
+struct fake_sriov_kernel {
+	struct rwy_sriov_sys sys;
+	unsigned nr_pfs;
+	struct fake_sriov_pf pfs[FAKE_SRIOV_PFS];
+	unsigned nr_changes; /* so far; all below are counted from 1 */
+	unsigned fail_at;
+	int fail_err;
+	unsigned forget_at; /* says that it was done */
+	unsigned die_at;
+	bool die_after; /* the change was made */
+	unsigned late;	/* VFs appear after this many waits */
+	unsigned nr_waits;
+	struct fake_sriov_pf *pending;
+	unsigned nr_pending;
+	bool counters; /* were asked for */
+	size_t answer_len;
+	char answer[FAKE_SRIOV_ANSWER];
+};
+
+/* A kernel without PFs; close frees it and its root. */
+struct fake_sriov_kernel *fake_sriov_kernel_open(void);
+void fake_sriov_kernel_close(struct fake_sriov_kernel *kernel);
+struct fake_sriov_pf *fake_sriov_kernel_add_pf(struct fake_sriov_kernel *kernel, const char *driver,
+					       const char *bdf, unsigned total);
+/* As a write to sriov_numvfs does it, but for counting and failing. */
+void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
+			       unsigned nr);
+/* The answer to RTM_GETLINK, in kernel->answer. */
+void fake_sriov_kernel_answer(struct fake_sriov_kernel *kernel, const struct fake_sriov_pf *pf,
+			      uint32_t seq, bool counters);
+
+#endif

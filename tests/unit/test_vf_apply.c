@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Apply and release as one transaction: failing at every write, and killed at every write. */
+#include "tests/unit/sriov_rig.h"
+
+#include <sys/file.h>
+#include <sys/wait.h>
+
+#define PF "0000:01:00.0"
+
+/* A host and what is wanted of it. */
+struct scene {
+	const char *driver;
+	unsigned nr_vfs; /* before */
+	bool configured; /* and those are set up */
+	const char *want;
+};
+
+static const struct scene scenes[] = {
+	{"igb", 0, false,
+	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"numvfs\": 2, \"vfs\": [{\"range\": \"0-1\","
+	 " \"mac\": \"52:54:00:00:10:00\", \"vlan\": 100, \"qos\": 3, \"trust\": true,"
+	 " \"max_rate\": 100, \"driver\": \"vfio-pci\"}]}]}"},
+	{"i40e", 2, true,
+	 "{\"pfs\": [{\"interface\": \"eno256\", \"numvfs\": 3, \"vfs\": [{\"range\": \"2\","
+	 " \"mac\": \"52:54:00:00:10:09\", \"spoofchk\": false, \"driver\": \"vfio-pci\"}]}]}"},
+	{"mlx5_core", 2, true,
+	 "{\"pfs\": [{\"id\": \"15b3:101d\", \"vfs\": [{\"range\": \"1\", \"msix\": 20,"
+	 " \"node_guid\": \"00:11:22:33:44:55:66:77\", \"link_state\": \"enable\"},"
+	 " {\"range\": \"0\", \"driver\": \"none\", \"min_rate\": 5}]}]}"},
+	{"bnxt_en", 0, false,
+	 "{\"pfs\": [{\"driver\": \"bnxt_en\", \"numvfs\": 1, \"vfs\": [{\"range\": \"0\","
+	 " \"link_state\": \"disable\"}]}]}"},
+	{"nvme", 3, false, "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 0}]}"},
+};
+
+static void set_up(struct sriov_rig *rig, const struct scene *scene)
+{
+	struct fake_sriov_pf *pf;
+
+	sriov_rig_open(rig);
+	log_catch();
+	pf = fake_sriov_kernel_add_pf(rig->kernel, scene->driver, PF, 8);
+	fake_sriov_kernel_set_vfs(rig->kernel, pf, scene->nr_vfs);
+	for (unsigned i = 0; scene->configured && i < scene->nr_vfs; i++) {
+		snprintf(pf->vfs[i][RWY_ATTR_MAC], RWY_ATTR_TEXT, "52:54:00:00:00:%02x", i);
+		strcpy(pf->vfs[i][RWY_ATTR_VLAN], "7,qos=1,proto=802.1q");
+		strcpy(pf->vfs[i][RWY_ATTR_RATE], "0-500");
+	}
+}
+
+static int apply(struct sriov_rig *rig, const struct scene *scene)
+{
+	return sriov_rig_want(rig, rwy_sriov_cmd_apply, scene->want);
+}
+
+/* The same in a process that a change may end. */
+static int apply_apart(struct sriov_rig *rig, const struct scene *scene)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0)
+		_exit(apply(rig, scene));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* How many changes the scene takes, and what is there then. */
+static unsigned count_changes(const struct scene *scene, char **after)
+{
+	struct sriov_rig rig;
+	unsigned nr;
+
+	set_up(&rig, scene);
+	assert_int_equal(apply(&rig, scene), 0);
+	nr = rig.kernel->nr_changes;
+	*after = sriov_rig_state(&rig);
+	sriov_rig_close(&rig);
+	return nr;
+}
+
+static void twice(void **state)
+{
+	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
+		struct sriov_rig rig;
+		unsigned nr;
+
+		set_up(&rig, &scenes[s]);
+		assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_plan, scenes[s].want), 0);
+		assert_int_equal(rig.kernel->nr_changes, 0);
+		assert_false(sriov_rig_has(&rig, PF ".found"));
+		nr = 0;
+		for (const char *at = rig.out; (at = strstr(at, "to do ")); at++)
+			nr++;
+		assert_int_equal(apply(&rig, &scenes[s]), 0);
+		assert_int_equal(rig.kernel->nr_changes, nr);
+		assert_null(strstr(rig.out, "to do"));
+		assert_false(sriov_rig_has(&rig, "journal"));
+		assert_true(sriov_rig_has(&rig, PF ".found"));
+		assert_int_equal(apply(&rig, &scenes[s]), 0);
+		assert_string_equal(rig.out, "nothing to do\n");
+		assert_int_equal(rig.kernel->nr_changes, nr);
+		sriov_rig_close(&rig);
+	}
+}
+
+static void released(void **state)
+{
+	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
+		struct sriov_rig rig;
+		char *before, *after;
+
+		set_up(&rig, &scenes[s]);
+		before = sriov_rig_state(&rig);
+		assert_int_equal(apply(&rig, &scenes[s]), 0);
+		assert_int_equal(sriov_rig_release(&rig, PF), 0);
+		after = sriov_rig_state(&rig);
+		assert_string_equal(before, after);
+		assert_false(sriov_rig_has(&rig, PF ".found"));
+		free(before);
+		free(after);
+		assert_int_equal(sriov_rig_release(&rig, PF), 1);
+		assert_true(log_said("nothing was applied to it"));
+		sriov_rig_close(&rig);
+	}
+}
+
+/* Each write fails once: all is as it was, and nothing is left to remember. */
+static void fails_everywhere(void **state)
+{
+	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
+		char *done;
+		unsigned nr = count_changes(&scenes[s], &done);
+
+		for (unsigned n = 1; n <= nr; n++) {
+			struct sriov_rig rig;
+			char *before, *after;
+
+			set_up(&rig, &scenes[s]);
+			before = sriov_rig_state(&rig);
+			rig.kernel->fail_at = n;
+			assert_int_equal(apply(&rig, &scenes[s]), 1);
+			assert_non_null(strstr(rig.out, "failed "));
+			assert_null(strstr(rig.out, "stuck"));
+			after = sriov_rig_state(&rig);
+			assert_string_equal(before, after);
+			assert_false(sriov_rig_has(&rig, "journal"));
+			assert_false(sriov_rig_has(&rig, PF ".found"));
+			free(before);
+			free(after);
+			sriov_rig_close(&rig);
+		}
+		free(done);
+	}
+}
+
+/* Each write is taken by the kernel, which then does not do it: reading back tells. */
+static void forgotten_everywhere(void **state)
+{
+	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
+		char *done;
+		unsigned nr = count_changes(&scenes[s], &done);
+
+		for (unsigned n = 1; n <= nr; n++) {
+			struct sriov_rig rig;
+			char *before, *after;
+
+			set_up(&rig, &scenes[s]);
+			before = sriov_rig_state(&rig);
+			rig.kernel->forget_at = n;
+			assert_int_equal(apply(&rig, &scenes[s]), 1);
+			after = sriov_rig_state(&rig);
+			assert_string_equal(before, after);
+			free(before);
+			free(after);
+			sriov_rig_close(&rig);
+		}
+		free(done);
+	}
+}
+
+/* Killed before and after each write; the next run undoes, and then does all. */
+static void killed_everywhere(void **state)
+{
+	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
+		char *done;
+		unsigned nr = count_changes(&scenes[s], &done);
+
+		for (unsigned n = 0; n < 2 * nr; n++) {
+			struct sriov_rig rig;
+			char *after;
+
+			set_up(&rig, &scenes[s]);
+			rig.kernel->die_at = n / 2 + 1;
+			rig.kernel->die_after = n & 1;
+			assert_int_equal(apply_apart(&rig, &scenes[s]), FAKE_SRIOV_DIED);
+			assert_true(sriov_rig_has(&rig, "journal"));
+			rig.kernel->die_at = 0;
+			assert_int_equal(apply(&rig, &scenes[s]), 0);
+			assert_true(log_said("an earlier run ended in the middle"));
+			assert_false(sriov_rig_has(&rig, "journal"));
+			after = sriov_rig_state(&rig);
+			assert_string_equal(after, done);
+			free(after);
+			sriov_rig_close(&rig);
+		}
+		free(done);
+	}
+}
+
+/* Killed at a write, and again at each write of the recovery: the third run still knows. */
+static void killed_in_recovery(void **state)
+{
+	const struct scene *scene = &scenes[1];
+	char *done;
+	unsigned nr = count_changes(scene, &done), nr_tried = 0;
+
+	for (unsigned first = 2; first <= nr; first += 3) {
+		for (unsigned n = 1;; n++) {
+			struct sriov_rig rig;
+			char *before, *after;
+			int status;
+
+			set_up(&rig, scene);
+			before = sriov_rig_state(&rig);
+			rig.kernel->die_at = first;
+			rig.kernel->die_after = true;
+			assert_int_equal(apply_apart(&rig, scene), FAKE_SRIOV_DIED);
+			rig.kernel->die_at = first + (n + 1) / 2;
+			rig.kernel->die_after = n & 1;
+			status = apply_apart(&rig, scene);
+			rig.kernel->die_at = 0;
+			if (status == 0) /* no writes are left to die in */
+				assert_true(n > 2 * first);
+			else
+				assert_int_equal(status, FAKE_SRIOV_DIED);
+			if (status && sriov_rig_has(&rig, "journal")) {
+				nr_tried++;
+				/* Undone by a run that then finds nothing it may do. */
+				assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply, "{}"),
+						 1);
+				after = sriov_rig_state(&rig);
+				assert_string_equal(before, after);
+				free(after);
+			}
+			free(before);
+			sriov_rig_close(&rig);
+			if (status == 0)
+				break;
+		}
+	}
+	assert_true(nr_tried > nr);
+	free(done);
+}
+
+static void unsupported(void **state)
+{
+	static const struct scene scene = {"igb", 0, false,
+					   "{\"pfs\": [{\"bdf\": \"" PF
+					   "\", \"numvfs\": 1, \"vfs\": [{\"range\": \"0\","
+					   " \"rss_query\": true, \"trust\": true}]}]}"};
+	struct sriov_rig rig;
+	unsigned nr;
+
+	set_up(&rig, &scene);
+	assert_int_equal(apply(&rig, &scene), 3);
+	assert_non_null(strstr(rig.out, "unsupported " PF " VF 0 rss_query: on"));
+	assert_non_null(strstr(rig.out, "applied     " PF " VF 0 trust: on"));
+	nr = rig.kernel->nr_changes;
+	assert_int_equal(apply(&rig, &scene), 3);
+	assert_int_equal(rig.kernel->nr_changes, nr);
+	assert_string_equal(rig.out, "unsupported " PF " VF 0 rss_query: unsupported -> on\n");
+	assert_int_equal(sriov_rig_release(&rig, PF), 0);
+	sriov_rig_close(&rig);
+}
+
+static void late_vfs(void **state)
+{
+	struct sriov_rig rig;
+	char *before, *after;
+
+	set_up(&rig, &scenes[0]);
+	rig.kernel->late = 300;
+	assert_int_equal(apply(&rig, &scenes[0]), 0);
+	assert_true(log_said(PF ": 0 of 2 VFs are there"));
+	sriov_rig_close(&rig);
+	set_up(&rig, &scenes[0]);
+	before = sriov_rig_state(&rig);
+	rig.kernel->late = FAKE_SRIOV_NEVER;
+	assert_int_equal(apply(&rig, &scenes[0]), 1);
+	assert_true(log_said("numvfs: cannot be set to 2: Connection timed out"));
+	after = sriov_rig_state(&rig);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	sriov_rig_close(&rig);
+}
+
+static void only_what_differs(void **state)
+{
+	static const struct scene scene = {
+		"ice", 4, true,
+		"{\"pfs\": [{\"bdf\": \"" PF "\", \"numvfs\": 4, \"vfs\": [{\"range\": \"0-3\","
+		" \"mac\": \"52:54:00:00:00:00\", \"vlan\": 7, \"qos\": 1, \"max_rate\": 500},"
+		" {\"range\": \"5\", \"trust\": true}]}]}"};
+	struct sriov_rig rig;
+
+	set_up(&rig, &scene);
+	assert_int_equal(apply(&rig, &scene), 1);
+	assert_true(log_said("VF 5 is wanted, but the last is 3"));
+	strcpy(rig.kernel->pfs[0].vfs[2][RWY_ATTR_MAC], "00:00:00:00:00:00");
+	assert_int_equal(
+		sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+			       "{\"pfs\": [{\"bdf\": \"" PF "\", \"numvfs\": 4, \"vfs\": "
+			       "[{\"range\": \"0-3\", \"mac\": \"52:54:00:00:00:00\"}]}]}"),
+		0);
+	assert_string_equal(rig.out, "applied     " PF " VF 2 mac: 00:00:00:00:00:00 -> "
+				     "52:54:00:00:00:02\n");
+	assert_int_equal(rig.kernel->nr_changes, 1);
+	sriov_rig_close(&rig);
+}
+
+static void two_at_once(void **state)
+{
+	struct sriov_rig rig;
+	int fd;
+
+	set_up(&rig, &scenes[0]);
+	fd = open(rig.run_dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(apply(&rig, &scenes[0]), 1);
+	assert_true(log_said("another ringway-sriov is at work"));
+	assert_int_equal(rig.kernel->nr_changes, 0);
+	close(fd);
+	assert_int_equal(apply(&rig, &scenes[0]), 0);
+	sriov_rig_close(&rig);
+}
+
+static void damaged_journal(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"ringway-sriov journal 2\n",
+		"ringway-sriov journal 1\nstep nonsense\n",
+		"ringway-sriov journal 1\nstep " PF " -1 mac a b\n",
+		"ringway-sriov journal 1\nstep " PF " 0 mac a b c\n",
+		"ringway-sriov journal 1\nstep " PF " 99999 mac a b\n",
+		"ringway-sriov journal 1\nstep " PF " 0 mac a b\nbegin 1\n",
+		"ringway-sriov journal 1\nstep " PF " 0 mac a b\nundone 0\n",
+		"ringway-sriov journal 1\nstep " PF " 0 mac a b\nbegin 0\nstep " PF " 0 mac a b\n",
+	};
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(texts); i++) {
+		struct sriov_rig rig;
+
+		set_up(&rig, &scenes[0]);
+		fake_root_write(rig.run_dir, "/journal", texts[i]);
+		assert_int_equal(apply(&rig, &scenes[0]), 1);
+		assert_true(log_said("what a killed run left is not known"));
+		assert_int_equal(rig.kernel->nr_changes, 0);
+		assert_true(sriov_rig_has(&rig, "journal"));
+		sriov_rig_close(&rig);
+	}
+}
+
+static void many(void **state)
+{
+	static const struct scene scene = {
+		"mlx5_core", 0, false,
+		"{\"pfs\": [{\"bdf\": \"" PF "\", \"numvfs\": 256, \"vfs\": [{\"range\": \"0-255\","
+		" \"mac\": \"52:54:00:00:10:80\", \"driver\": \"vfio-pci\"}]}]}"};
+	struct sriov_rig rig;
+
+	set_up(&rig, &scene);
+	rig.kernel->pfs[0].total = 256;
+	fake_root_write(rig.kernel->sys.root, "/sys/bus/pci/devices/" PF "/sriov_totalvfs",
+			"256\n");
+	assert_int_equal(apply(&rig, &scene), 0);
+	assert_string_equal(rig.kernel->pfs[0].vfs[255][RWY_ATTR_MAC], "52:54:00:00:11:7f");
+	assert_int_equal(rig.kernel->nr_changes, 2 + 3 * 256);
+	assert_int_equal(apply(&rig, &scene), 0);
+	assert_int_equal(rig.kernel->nr_changes, 2 + 3 * 256);
+	sriov_rig_close(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(twice),
+		cmocka_unit_test(released),
+		cmocka_unit_test(fails_everywhere),
+		cmocka_unit_test(forgotten_everywhere),
+		cmocka_unit_test(killed_everywhere),
+		cmocka_unit_test(killed_in_recovery),
+		cmocka_unit_test(unsupported),
+		cmocka_unit_test(late_vfs),
+		cmocka_unit_test(only_what_differs),
+		cmocka_unit_test(two_at_once),
+		cmocka_unit_test(damaged_journal),
+		cmocka_unit_test(many),
+	};
+
+	return UNIT_RUN(tests);
+}
