@@ -297,21 +297,21 @@ static int take_answer(const struct nlmsghdr *head, size_t len, struct rwy_pf *p
 
 	if (head->nlmsg_type != RTM_NEWLINK || span.at > span.end)
 		return -EBADMSG;
-	for (const struct nlattr *attr; span.end - span.at >= (ptrdiff_t)sizeof(*attr);) {
-		attr = (const struct nlattr *)span.at;
-		if (mnl_attr_get_type(attr) == IFLA_VFINFO_LIST) {
-			listed = true;
+	while (!listed && span.end - span.at >= (ptrdiff_t)sizeof(struct nlattr)) {
+		const struct nlattr *attr = (const struct nlattr *)span.at;
+
+		listed = mnl_attr_get_type(attr) == IFLA_VFINFO_LIST;
+		if (listed) {
 			span.at += sizeof(*attr);
 			taken = take_list(span, nr, pf);
-			break;
-		}
-		if (!next(&span))
-			break;
-		if (mnl_attr_get_type(attr) == IFLA_NUM_VF && payload(attr, sizeof(nr)))
+		} else if (!next(&span)) {
+			return -EBADMSG;
+		} else if (mnl_attr_get_type(attr) == IFLA_NUM_VF && payload(attr, sizeof(nr))) {
 			nr = mnl_attr_get_u32(attr);
+		}
 	}
 	/* A driver that can set nothing has no list. */
-	if (nr >= pf->nr_vfs && (taken == nr || !listed))
+	if (nr >= pf->nr_vfs && (listed ? taken == nr : span.at == span.end))
 		return 0;
 	rwy_warn("%s: the kernel told of %u VFs of %u", pf->netdev, taken, pf->nr_vfs);
 	return -EBADMSG;
