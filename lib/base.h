@@ -36,6 +36,8 @@
 /* One untorn access, no ordering. */
 #define RWY_READ_ONCE(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
 #define RWY_WRITE_ONCE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+/* Sets bits among which others are set by other processes. */
+#define RWY_OR_ONCE(p, bits) ((void)__atomic_fetch_or((p), (bits), __ATOMIC_RELAXED))
 /* Everything the peer wrote before its release is visible after our acquire. */
 #define RWY_LOAD_ACQUIRE(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define RWY_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)

@@ -178,6 +178,14 @@ const struct rwy_mem_region *rwy_mem_find(const struct rwy_mem *mem, rwy_gpa gpa
 	return gpa.v - r->gpa.v < r->size ? r : NULL;
 }
 
+const struct rwy_mem_region *rwy_mem_find_hva(const struct rwy_mem *mem, const void *hva)
+{
+	for (unsigned i = 0; i < mem->nr; i++)
+		if ((uintptr_t)hva - (uintptr_t)mem->regions[i].hva < mem->regions[i].size)
+			return &mem->regions[i];
+	return NULL;
+}
+
 void *rwy_mem_at(const struct rwy_mem *mem, rwy_gpa gpa, uint64_t len)
 {
 	const struct rwy_mem_region *hint = NULL;

@@ -68,6 +68,8 @@ void rwy_mem_unlisten(struct rwy_mem *mem, const void *ctx);
 
 /* The region that holds the byte, or NULL. Binary search. */
 const struct rwy_mem_region *rwy_mem_find(const struct rwy_mem *mem, rwy_gpa gpa);
+/* The same by this process's address, the way back from a pointer of ours. One after the other. */
+const struct rwy_mem_region *rwy_mem_find_hva(const struct rwy_mem *mem, const void *hva);
 
 /* The one door: a pointer only if all of [gpa, gpa + len) lies in one region, else NULL. */
 void *rwy_mem_at(const struct rwy_mem *mem, rwy_gpa gpa, uint64_t len);

@@ -55,6 +55,11 @@ static uint32_t detached_base(const struct rwy_vq *vq)
 	return vq->detached_base;
 }
 
+static void detached_parts(const struct rwy_vq *vq, struct iovec parts[2])
+{
+	parts[0] = parts[1] = (struct iovec){.iov_len = 0};
+}
+
 static const struct rwy_vq_ops detached_ops = {
 	.pop = detached_pop,
 	.repop = detached_repop,
@@ -64,6 +69,7 @@ static const struct rwy_vq_ops detached_ops = {
 	.arm = detached_arm,
 	.disarm = detached_publish,
 	.base = detached_base,
+	.parts = detached_parts,
 };
 
 static const struct rwy_vq_ops *choose_ops(const struct rwy_vq_config *config)

@@ -44,6 +44,7 @@ struct rwy_chain {
 	uint16_t nr_desc; /* ring slots taken (split: 1) */
 	uint16_t nr_out;
 	uint16_t nr_in;
+	bool beyond; /* set by the device before push: it may have written past `written` too */
 };
 
 /* Why a queue is broken. Names by rwy_vq_reason_name. */
@@ -115,6 +116,8 @@ struct rwy_vq_ops {
 	bool (*arm)(struct rwy_vq *vq);
 	void (*disarm)(struct rwy_vq *vq);
 	uint32_t (*base)(const struct rwy_vq *vq);
+	/* What of the ring the device writes; a part of no length is none. */
+	void (*parts)(const struct rwy_vq *vq, struct iovec parts[2]);
 };
 
 struct rwy_vq {

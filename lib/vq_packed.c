@@ -459,6 +459,15 @@ static void packed_disarm(struct rwy_vq *vq)
 	RWY_WRITE_ONCE((uint32_t *)vq->device_event, event.word);
 }
 
+static void packed_parts(const struct rwy_vq *vq, struct iovec parts[2])
+{
+	uint64_t len[3];
+
+	rwy_vq_layout(vq->size, true, len);
+	parts[0] = (struct iovec){vq->pdesc, len[0]};
+	parts[1] = (struct iovec){vq->device_event, len[2]};
+}
+
 const struct rwy_vq_ops rwy_vq_packed_ops = {
 	.pop = packed_pop,
 	.repop = packed_repop,
@@ -468,6 +477,7 @@ const struct rwy_vq_ops rwy_vq_packed_ops = {
 	.arm = packed_arm,
 	.disarm = packed_disarm,
 	.base = packed_base,
+	.parts = packed_parts,
 };
 
 const struct rwy_vq_ops rwy_vq_packed_in_order_ops = {
@@ -479,4 +489,5 @@ const struct rwy_vq_ops rwy_vq_packed_in_order_ops = {
 	.arm = packed_arm,
 	.disarm = packed_disarm,
 	.base = packed_base,
+	.parts = packed_parts,
 };

@@ -289,6 +289,15 @@ static void split_disarm(struct rwy_vq *vq)
 		RWY_WRITE_ONCE(&vq->used->flags, VRING_USED_F_NO_NOTIFY);
 }
 
+static void split_parts(const struct rwy_vq *vq, struct iovec parts[2])
+{
+	uint64_t len[3];
+
+	rwy_vq_layout(vq->size, false, len);
+	parts[0] = (struct iovec){vq->used, len[2]};
+	parts[1] = (struct iovec){.iov_len = 0};
+}
+
 const struct rwy_vq_ops rwy_vq_split_ops = {
 	.pop = split_pop,
 	.repop = split_repop,
@@ -298,6 +307,7 @@ const struct rwy_vq_ops rwy_vq_split_ops = {
 	.arm = split_arm,
 	.disarm = split_disarm,
 	.base = split_base,
+	.parts = split_parts,
 };
 
 const struct rwy_vq_ops rwy_vq_split_in_order_ops = {
@@ -309,4 +319,5 @@ const struct rwy_vq_ops rwy_vq_split_in_order_ops = {
 	.arm = split_arm,
 	.disarm = split_disarm,
 	.base = split_base,
+	.parts = split_parts,
 };

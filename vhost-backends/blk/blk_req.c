@@ -82,6 +82,7 @@ static void finish(struct rwy_blk_req *req, int err, uint32_t data)
 
 	rwy_iov_write(in_iov(req), chain->nr_in, chain->in_len - 1, &status, 1);
 	chain->written = data == chain->in_len - 1 ? chain->in_len : data;
+	chain->beyond = chain->written < chain->in_len;
 	count(req, err);
 	if (req->start_ns)
 		rwy_stats_hist_add(queue->blk->latency, rwy_poll_now_ns() - req->start_ns);
