@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The life of a connection: a message comes, is held against its row, handled and answered. The
- * handlers are in be_msg.c (device), be_ring.c (rings), be_mem.c and be_inflight.c.
+ * handlers are in be_msg.c (device), be_ring.c (rings), be_mem.c, be_inflight.c and be_log.c.
  */
 #include "vhost-backends/be_private.h"
 
@@ -27,17 +27,18 @@
 /* Bits of the feature word that are not the device's: bits 24 to 40 are reserved for the ring. */
 #define DEVICE_FEATURES (~(RWY_BIT64(41) - RWY_BIT64(24)))
 
-#define BASE_PF                                                                 \
-	(RWY_BIT64(RWY_VU_PF_MQ) | RWY_BIT64(RWY_VU_PF_REPLY_ACK) |             \
-	 RWY_BIT64(RWY_VU_PF_BACKEND_REQ) | RWY_BIT64(RWY_VU_PF_RESET_DEVICE) | \
-	 RWY_BIT64(RWY_VU_PF_CONFIGURE_MEM_SLOTS) | RWY_BIT64(RWY_VU_PF_STATUS))
+#define BASE_PF                                                                         \
+	(RWY_BIT64(RWY_VU_PF_MQ) | RWY_BIT64(RWY_VU_PF_LOG_SHMFD) |                     \
+	 RWY_BIT64(RWY_VU_PF_REPLY_ACK) | RWY_BIT64(RWY_VU_PF_BACKEND_REQ) |            \
+	 RWY_BIT64(RWY_VU_PF_RESET_DEVICE) | RWY_BIT64(RWY_VU_PF_CONFIGURE_MEM_SLOTS) | \
+	 RWY_BIT64(RWY_VU_PF_STATUS))
 
 uint64_t rwy_be_features_offered(const struct rwy_be_config *config)
 {
 	uint64_t in_order = config->in_order ? RWY_BIT64(VIRTIO_F_IN_ORDER) : 0;
 
 	return (config->features & DEVICE_FEATURES) | RING_FEATURES | in_order |
-	       RWY_BIT64(RWY_VU_F_PROTOCOL_FEATURES);
+	       RWY_BIT64(RWY_VU_F_LOG_ALL) | RWY_BIT64(RWY_VU_F_PROTOCOL_FEATURES);
 }
 
 /* What the device may add is only what it has the functions for. */
@@ -226,6 +227,7 @@ static int gone(struct rwy_be *be, struct rwy_vu_msg *msg)
 	for (unsigned q = 0; q < be->nr_queues; q++)
 		rwy_be_ring_stop(be, q);
 	rwy_be_inflight_fini(be);
+	rwy_be_log_fini(be);
 	rwy_be_mem_fini(be);
 	be->ops->lost(be);
 	for (unsigned q = 0; q < be->nr_queues; q++)
@@ -281,7 +283,7 @@ static void on_memory_lost(void *ctx, const void *at)
 {
 	struct rwy_be *be = ctx;
 
-	if (!rwy_be_mem_lose(be, at) && !rwy_be_inflight_lose(be, at))
+	if (!rwy_be_mem_lose(be, at) && !rwy_be_inflight_lose(be, at) && !rwy_be_log_lose(be, at))
 		return;
 	for (unsigned q = 0; q < be->nr_queues; q++) {
 		if (!rwy_vq_started(&be->vqs[q]))

@@ -11,7 +11,6 @@
 #include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define RWY_STEM "be_inflight"
@@ -41,41 +40,18 @@ int rwy_be_inflight_get_fd(struct rwy_be *be, struct rwy_vu_msg *msg)
 	return 0;
 }
 
-static void drop_area(struct rwy_be_area *area)
-{
-	if (area->map)
-		munmap(area->map, area->map_len);
-	*area = (struct rwy_be_area){0};
-}
-
 static int map_area(const struct rwy_vu_inflight *from, int fd, struct rwy_be_area *area)
 {
-	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	const uint64_t start = RWY_ALIGN_DOWN(from->mmap_offset, page);
-	struct stat st;
-	uint64_t end;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
 	/* the smaller format must fit at least; which one it is shows when a ring starts */
-	if (!S_ISREG(st.st_mode) || st.st_size < 0 || from->mmap_offset % sizeof(uint64_t) ||
-	    RWY_ADD_OVERFLOW(from->mmap_offset, from->mmap_size, &end) ||
+	if (from->mmap_offset % sizeof(uint64_t) ||
 	    from->mmap_size < from->num_queues * rwy_be_track_len(false, from->queue_size))
 		return -EINVAL;
-	if (end > (uint64_t)st.st_size)
-		return -ENXIO;
-	void *map = mmap(NULL, end - start, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)start);
-	if (map == MAP_FAILED)
-		return -errno;
 	*area = (struct rwy_be_area){
-		.map = map,
-		.map_len = end - start,
-		.at = (uint8_t *)map + (from->mmap_offset - start),
 		.len = from->mmap_size,
 		.nr_queues = from->num_queues,
 		.desc_num = from->queue_size,
 	};
-	return 0;
+	return rwy_be_view_open(&area->view, fd, from->mmap_offset, from->mmap_size);
 }
 
 int rwy_be_inflight_set_fd(struct rwy_be *be, struct rwy_vu_msg *msg)
@@ -100,12 +76,7 @@ int rwy_be_inflight_set_fd(struct rwy_be *be, struct rwy_vu_msg *msg)
 
 bool rwy_be_inflight_lose(struct rwy_be *be, const void *at)
 {
-	struct rwy_be_area *area = &be->priv->area;
-
-	if (!area->map || (uintptr_t)at - (uintptr_t)area->map >= area->map_len)
-		return false;
-	area->lost = true;
-	return true;
+	return rwy_be_view_lose(&be->priv->area.view, at);
 }
 
 int rwy_be_inflight_start(struct rwy_be *be, unsigned q, struct rwy_vq_config *config)
@@ -115,14 +86,14 @@ int rwy_be_inflight_start(struct rwy_be *be, unsigned q, struct rwy_vq_config *c
 	uint64_t len;
 	int err;
 
-	if (!area->map || q >= area->nr_queues)
+	if (!area->view.map || q >= area->nr_queues)
 		return 0;
-	if (area->lost)
+	if (area->view.lost)
 		return -EFAULT;
 	len = rwy_be_track_len(config->packed, area->desc_num);
-	err = (q + 1) * len > area->len
-		      ? -EINVAL
-		      : rwy_be_track_open(&ring->track, area->at + q * len, area->desc_num, config);
+	err = (q + 1) * len > area->len ? -EINVAL
+					: rwy_be_track_open(&ring->track, area->view.at + q * len,
+							    area->desc_num, config);
 	if (err && rwy_be_log_allow(be))
 		rwy_warn("ring %u: what is in flight cannot be told from the area: %s", q,
 			 strerror(-err));
@@ -146,7 +117,7 @@ void rwy_be_inflight_stop(struct rwy_be *be, unsigned q)
 void rwy_be_inflight_fini(struct rwy_be *be)
 {
 	(void)rwy_be_fault_settle(be->poll);
-	drop_area(&be->priv->area);
+	rwy_be_view_close(&be->priv->area.view);
 }
 
 unsigned rwy_be_inflight_pop(struct rwy_be *be, unsigned q, struct rwy_chain *chains, unsigned n,

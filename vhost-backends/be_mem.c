@@ -15,69 +15,37 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define RWY_STEM "be_mem"
 
 #define RING_ALIGN 16u /* the most any part of a ring needs (virtio 1.2, 2.7 and 2.8) */
 
-static void unmap(struct rwy_be_map *map)
-{
-	munmap(map->addr, map->len);
-}
-
 static void unmap_all(struct rwy_be_maps *maps)
 {
 	while (maps->nr > 0)
-		unmap(&maps->map[--maps->nr]);
+		rwy_be_view_close(&maps->map[--maps->nr].view);
 }
 
-/*
- * Maps the file's part that holds the region, aligned to the file's own page size (a huge page's on
- * hugetlbfs). *region is then complete.
- */
+/* Maps the file's part that is the region; *region is then complete. */
 static int map_region(const struct rwy_vu_region *from, int fd, struct rwy_be_map *map,
 		      struct rwy_mem_region *region)
 {
-	struct stat st;
-	uint64_t end;
+	int err;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size < 0 || from->size == 0 ||
-	    RWY_ADD_OVERFLOW(from->mmap_offset, from->size, &end))
-		return -EINVAL;
 	/* what is aligned for the front-end must be so for us: rings are read by the word */
 	if ((from->mmap_offset ^ from->uva) & (RING_ALIGN - 1))
 		return -EINVAL;
-	/* a byte beyond the end would be a SIGBUS */
-	if (end > (uint64_t)st.st_size)
-		return -ENXIO;
-	uint64_t page = RWY_MAX((uint64_t)st.st_blksize, (uint64_t)sysconf(_SC_PAGESIZE));
-	if (!RWY_IS_POW2(page))
-		return -EINVAL;
-	uint64_t start = RWY_ALIGN_DOWN(from->mmap_offset, page);
-	uint64_t len = RWY_ALIGN_UP(end, page) - start;
-	void *addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			  (off_t)start);
-
-	if (addr == MAP_FAILED)
-		return -errno;
+	*map = (struct rwy_be_map){.gpa = from->gpa, .mmap_offset = from->mmap_offset};
+	err = rwy_be_view_open(&map->view, fd, from->mmap_offset, from->size);
+	if (err)
+		return err;
 	/* a guest's memory has no place in our core dumps */
-	madvise(addr, len, MADV_DONTDUMP);
-	*map = (struct rwy_be_map){
-		.gpa = from->gpa,
-		.addr = addr,
-		.len = len,
-		.dev = st.st_dev,
-		.ino = st.st_ino,
-		.mmap_offset = from->mmap_offset,
-	};
+	madvise(map->view.map, map->view.map_len, MADV_DONTDUMP);
 	*region = (struct rwy_mem_region){
 		.gpa = {from->gpa},
 		.uva = {from->uva},
 		.size = from->size,
-		.hva = (uint8_t *)addr + (from->mmap_offset - start),
+		.hva = map->view.at,
 		.fd = -1,
 		.fd_off = from->mmap_offset,
 	};
@@ -94,7 +62,7 @@ static struct rwy_be_map *find_map(struct rwy_be_maps *maps, uint64_t gpa)
 
 static void forget_map(struct rwy_be_maps *maps, struct rwy_be_map *map)
 {
-	unmap(map);
+	rwy_be_view_close(&map->view);
 	*map = maps->map[--maps->nr];
 }
 
@@ -113,7 +81,7 @@ static int add(struct rwy_mem *mem, struct rwy_be_maps *maps, const struct rwy_v
 		return err;
 	err = rwy_mem_add(mem, &region);
 	if (err) {
-		unmap(map);
+		rwy_be_view_close(&map->view);
 		return err;
 	}
 	maps->nr++;
@@ -141,7 +109,8 @@ static bool is_same(struct rwy_be *be, const struct rwy_vu_msg *msg)
 
 		if (!r || !map || r->gpa.v != from->gpa || r->size != from->size ||
 		    r->uva.v != from->uva || map->mmap_offset != from->mmap_offset ||
-		    fstat(msg->fds[i], &st) < 0 || st.st_dev != map->dev || st.st_ino != map->ino)
+		    fstat(msg->fds[i], &st) < 0 || st.st_dev != map->view.dev ||
+		    st.st_ino != map->view.ino)
 			return false;
 	}
 	return true;
@@ -171,9 +140,13 @@ static int prepare(struct rwy_be *be, const struct rwy_vu_msg *msg)
 		err = -ENOMEM;
 	else
 		rwy_mem_init(priv->next_mem);
-	for (unsigned i = 0; !err && i < msg->payload.table.nregions; i++)
-		err = add(priv->next_mem, priv->next_maps, &msg->payload.table.regions[i],
-			  msg->fds[i]);
+	for (unsigned i = 0; !err && i < msg->payload.table.nregions; i++) {
+		const struct rwy_vu_region *from = &msg->payload.table.regions[i];
+
+		err = rwy_be_log_reaches(be, from->gpa, from->size)
+			      ? add(priv->next_mem, priv->next_maps, from, msg->fds[i])
+			      : -EFBIG;
+	}
 	if (err)
 		drop_next(be);
 	return err;
@@ -221,8 +194,12 @@ int rwy_be_mem_set_table(struct rwy_be *be, struct rwy_vu_msg *msg)
 /* What is mapped stays where it is, so requests under way are not disturbed. */
 int rwy_be_mem_add_reg(struct rwy_be *be, struct rwy_vu_msg *msg)
 {
-	int err = add(&be->mem, &be->priv->maps, &msg->payload.mem_reg.region, msg->fds[0]);
+	const struct rwy_vu_region *from = &msg->payload.mem_reg.region;
+	int err;
 
+	if (!rwy_be_log_reaches(be, from->gpa, from->size))
+		return -EFBIG;
+	err = add(&be->mem, &be->priv->maps, from, msg->fds[0]);
 	if (!err)
 		remap_rings(be);
 	return err;
@@ -254,14 +231,9 @@ bool rwy_be_mem_lose(struct rwy_be *be, const void *at)
 {
 	struct rwy_be_maps *maps = &be->priv->maps;
 
-	for (unsigned i = 0; i < maps->nr; i++) {
-		struct rwy_be_map *map = &maps->map[i];
-
-		if ((uintptr_t)at - (uintptr_t)map->addr < map->len) {
-			map->lost = true;
+	for (unsigned i = 0; i < maps->nr; i++)
+		if (rwy_be_view_lose(&maps->map[i].view, at))
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -270,7 +242,7 @@ bool rwy_be_mem_is_lost(const struct rwy_be *be)
 	const struct rwy_be_maps *maps = &be->priv->maps;
 
 	for (unsigned i = 0; i < maps->nr; i++)
-		if (maps->map[i].lost)
+		if (maps->map[i].view.lost)
 			return true;
 	return false;
 }

@@ -33,13 +33,31 @@ static bool any_started(const struct rwy_be *be)
 	return false;
 }
 
+/* While rings run, logging is what may be switched on and off, and nothing else. */
+static int switch_log(struct rwy_be *be, uint64_t features)
+{
+	const uint64_t log = RWY_BIT64(RWY_VU_F_LOG_ALL), change = features ^ be->features;
+
+	if (change & ~log)
+		return -EBUSY;
+	if (change & features && !rwy_be_log_is_good(be))
+		return -EINVAL;
+	be->priv->state.features = features;
+	be->features = features;
+	for (unsigned q = 0; q < be->nr_queues; q++) {
+		rwy_be_log_update(be, q);
+		rwy_be_ring_update(be, q);
+	}
+	return 0;
+}
+
 static int set_features(struct rwy_be *be, struct rwy_vu_msg *msg)
 {
 	struct rwy_vu_state *state = &be->priv->state;
 	uint64_t features = msg->payload.u64;
 
 	if (any_started(be))
-		return state->features == features ? 0 : -EBUSY;
+		return switch_log(be, features);
 	state->features = features;
 	state->features_set = true;
 	be->features = features;
@@ -63,8 +81,9 @@ static int set_owner(struct rwy_be *be, struct rwy_vu_msg *msg)
 	return 0;
 }
 
-/* RESET_OWNER is deprecated and read in two ways; the text says it is safest to ignore. The log's
- * eventfd is for a log that is not offered. Descriptors are closed with the message. */
+/* RESET_OWNER is deprecated and read in two ways; the text says it is safest to ignore. By the
+ * log's eventfd a front-end may be told of marks, which none waits for: all look when they need to
+ * know. Descriptors are closed with the message. */
 static int ignore(struct rwy_be *be, struct rwy_vu_msg *msg)
 {
 	return 0;
@@ -187,6 +206,7 @@ static const rwy_be_then handlers[RWY_VU_NR_REQS] = {
 	[RWY_VU_SET_OWNER] = set_owner,
 	[RWY_VU_RESET_OWNER] = ignore,
 	[RWY_VU_SET_MEM_TABLE] = rwy_be_mem_set_table,
+	[RWY_VU_SET_LOG_BASE] = rwy_be_log_set_base,
 	[RWY_VU_SET_LOG_FD] = ignore,
 	[RWY_VU_SET_VRING_NUM] = rwy_be_ring_set_num,
 	[RWY_VU_SET_VRING_ADDR] = rwy_be_ring_set_addr,

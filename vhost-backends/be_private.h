@@ -8,8 +8,10 @@
 #ifndef RWY_VHOST_BACKENDS_BE_PRIVATE_H
 #define RWY_VHOST_BACKENDS_BE_PRIVATE_H
 
+#include "lib/vq_log.h"
 #include "vhost-backends/be.h"
 #include "vhost-backends/be_track.h"
+#include "vhost-backends/be_view.h"
 
 /* What the front-end told of a ring so far ("Ring states"), and how far the device is with it. */
 struct rwy_be_ring {
@@ -26,6 +28,7 @@ struct rwy_be_ring {
 	struct rwy_watch kick_watch;
 	struct rwy_vq_config config;   /* as started */
 	struct rwy_be_track *track;    /* of a started ring, if there is an area for it */
+	struct rwy_vq_log log;	       /* of a started ring that is logged */
 	struct rwy_stats_vq *counted;  /* in the stats area, or NULL */
 	struct rwy_stats_vq uncounted; /* where there is no area */
 };
@@ -33,12 +36,8 @@ struct rwy_be_ring {
 /* One mapping of guest memory, by its place in guest-physical memory. */
 struct rwy_be_map {
 	uint64_t gpa;
-	void *addr;
-	size_t len;
-	uint64_t dev; /* which file, so that an identical table is known */
-	uint64_t ino;
 	uint64_t mmap_offset;
-	bool lost; /* a part of it was taken away */
+	struct rwy_be_view view;
 };
 
 struct rwy_be_maps {
@@ -48,13 +47,16 @@ struct rwy_be_maps {
 
 /* The area the front-end keeps for us (SET_INFLIGHT_FD). */
 struct rwy_be_area {
-	void *map; /* NULL: none */
-	size_t map_len;
-	uint8_t *at;  /* first ring's part */
-	uint64_t len; /* of all parts */
+	struct rwy_be_view view; /* from the first ring's part on */
+	uint64_t len;		 /* of all parts */
 	uint16_t nr_queues;
 	uint16_t desc_num;
-	bool lost; /* a part of it was taken away */
+};
+
+/* The log of dirty pages (SET_LOG_BASE). */
+struct rwy_be_log {
+	struct rwy_be_view view;
+	struct rwy_vq_log_map map; /* all of the view */
 };
 
 /* The rest of a handler. 0 or negative errno, as a handler's. */
@@ -82,6 +84,7 @@ struct rwy_be_private {
 	struct rwy_be_maps *next_maps; /* of a SET_MEM_TABLE under way */
 	struct rwy_mem *next_mem;
 	struct rwy_be_area area;
+	struct rwy_be_log log;
 };
 
 /* be.c */
@@ -145,5 +148,20 @@ RWY_MUST_CHECK int rwy_be_inflight_start(struct rwy_be *be, unsigned q,
 /* The device is quiet and the ring about to stop: nothing is in flight any more. */
 void rwy_be_inflight_stop(struct rwy_be *be, unsigned q);
 void rwy_be_inflight_fini(struct rwy_be *be);
+
+/* be_log.c */
+int rwy_be_log_set_base(struct rwy_be *be, struct rwy_vu_msg *msg);
+/* There is a log, and it has a bit for each byte of guest memory. */
+bool rwy_be_log_is_good(const struct rwy_be *be);
+/* The ring need not be logged, or can be: it may start. */
+bool rwy_be_log_is_ready(const struct rwy_be *be, unsigned q);
+/* Memory may be added there: no ring that runs is logged, or the log reaches as far. */
+bool rwy_be_log_reaches(const struct rwy_be *be, uint64_t gpa, uint64_t size);
+/* The ring has been started, or whether it is to be logged may have changed. */
+void rwy_be_log_update(struct rwy_be *be, unsigned q);
+/* As rwy_be_mem_lose. */
+bool rwy_be_log_lose(struct rwy_be *be, const void *at);
+/* Unmaps it; rings that still run mark nothing. */
+void rwy_be_log_fini(struct rwy_be *be);
 
 #endif

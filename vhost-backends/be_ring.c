@@ -86,7 +86,7 @@ static void find_lost(const struct rwy_be *be, struct rwy_vq_config *config)
 {
 	uint64_t len[3];
 
-	if (!config->packed || config->in_order || be->priv->area.map ||
+	if (!config->packed || config->in_order || be->priv->area.view.map ||
 	    !is_packed_start(config->base))
 		return;
 	rwy_vq_layout(config->size, true, len);
@@ -121,7 +121,7 @@ static bool is_described(const struct rwy_be *be, const struct rwy_be_ring *ring
 {
 	return be->priv->state.features_set && rwy_be_has(be, VIRTIO_F_VERSION_1) &&
 	       be->mem.nr > 0 && ring->size && ring->has_addr && !ring->failed &&
-	       (be->vqs[q].kick_fd >= 0 || ring->polled);
+	       (be->vqs[q].kick_fd >= 0 || ring->polled) && rwy_be_log_is_ready(be, q);
 }
 
 static int start(struct rwy_be *be, unsigned q)
@@ -145,6 +145,7 @@ static int start(struct rwy_be *be, unsigned q)
 			rwy_bell_ring(vq->bell, vq->err_fd);
 		return err;
 	}
+	rwy_be_log_update(be, q);
 	be->ops->start(be, q);
 	/* a call may have been lost just as a kick may */
 	if (!fresh && vq->call_fd >= 0)
@@ -288,17 +289,28 @@ static int check_addr(const struct rwy_be *be, const struct rwy_be_ring *ring,
 		       : -EFAULT;
 }
 
+/* Sent again for a ring that runs, to switch its log. */
+static int switch_log(struct rwy_be *be, const struct rwy_vu_vring_addr *addr)
+{
+	struct rwy_be_ring *ring = &be->priv->rings[addr->index];
+
+	if (addr->desc != ring->addr.desc || addr->avail != ring->addr.avail ||
+	    addr->used != ring->addr.used)
+		return -EBUSY;
+	if (addr->flags & ~ring->addr.flags && !rwy_be_log_is_good(be))
+		return -EINVAL;
+	ring->addr.flags = addr->flags;
+	rwy_be_log_update(be, addr->index);
+	return 0;
+}
+
 int rwy_be_ring_set_addr(struct rwy_be *be, struct rwy_vu_msg *msg)
 {
 	const struct rwy_vu_vring_addr *addr = &msg->payload.addr;
 	struct rwy_be_ring *ring = &be->priv->rings[addr->index];
 
-	/* sent again only because of the log, which is not offered */
 	if (rwy_vq_started(&be->vqs[addr->index]))
-		return addr->desc == ring->addr.desc && addr->avail == ring->addr.avail &&
-				       addr->used == ring->addr.used
-			       ? 0
-			       : -EBUSY;
+		return switch_log(be, addr);
 	int err = check_addr(be, ring, addr);
 	if (err)
 		return err;

@@ -91,7 +91,8 @@ static void good_ring_message(struct back *b, uint8_t arg, struct rwy_vu_msg *ms
 		msg->payload.addr = (struct rwy_vu_vring_addr){.index = q,
 							       .desc = at,
 							       .avail = at + AVAIL,
-							       .used = at + USED};
+							       .used = at + USED,
+							       .flags = more & 1};
 		break;
 	case RWY_VU_SET_VRING_KICK:
 	case RWY_VU_SET_VRING_CALL:
@@ -115,7 +116,8 @@ static void good_device_message(struct back *b, uint8_t arg, struct rwy_vu_msg *
 	case RWY_VU_SET_FEATURES:
 		msg->payload.u64 = RWY_BIT64(VIRTIO_F_VERSION_1) | features[arg % 4] |
 				   features[arg / 4 % 4] |
-				   (arg & 16 ? 0 : RWY_BIT64(RWY_VU_F_PROTOCOL_FEATURES));
+				   (arg & 16 ? 0 : RWY_BIT64(RWY_VU_F_PROTOCOL_FEATURES)) |
+				   (arg & 32 ? RWY_BIT64(RWY_VU_F_LOG_ALL) : 0);
 		b->packed = msg->payload.u64 & RWY_BIT64(VIRTIO_F_RING_PACKED);
 		break;
 	case RWY_VU_SET_PROTOCOL_FEATURES:
@@ -132,6 +134,9 @@ static void good_device_message(struct back *b, uint8_t arg, struct rwy_vu_msg *
 	case RWY_VU_ADD_MEM_REG:
 	case RWY_VU_REM_MEM_REG:
 		msg->payload.mem_reg.region = region(arg % 4);
+		break;
+	case RWY_VU_SET_LOG_BASE: /* three bytes are enough, or two where memory is shorter */
+		msg->payload.log = (struct rwy_vu_log){.size = arg % 5, .offset = AREA + arg / 5};
 		break;
 	case RWY_VU_GET_CONFIG:
 	case RWY_VU_SET_CONFIG:
@@ -212,10 +217,12 @@ static void bring_up(struct back *b, uint8_t how)
 	const uint8_t q = how % ECHO_RINGS;
 
 	say(b, RWY_VU_SET_PROTOCOL_FEATURES, 0);
-	say(b, RWY_VU_SET_FEATURES, how >> 2 & 15);
+	say(b, RWY_VU_SET_FEATURES, (how >> 2 & 15) | (how & 0x20));
 	say(b, RWY_VU_SET_MEM_TABLE, 1);
 	if (how & 0x40)
 		say(b, RWY_VU_SET_INFLIGHT_FD, 3);
+	if (how & 0x20)
+		say(b, RWY_VU_SET_LOG_BASE, 4);
 	turn(b, 1);
 	say(b, RWY_VU_SET_VRING_NUM, q);
 	say(b, RWY_VU_SET_VRING_BASE, q);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define AREA_LEN 8192
+#define LOG_LEN	 ((PEER_GPA + PEER_MEM_SIZE) / RWY_VU_LOG_PAGE / 8)
 
 /* cmocka hands tests no arguments, so these stay here. */
 static struct live live;
@@ -151,6 +152,40 @@ static void in_flight_area_is_taken_away(void **state)
 	leave_and_come_back(&p);
 }
 
+static int64_t share_log(struct peer *p, int fd)
+{
+	const struct rwy_vu_log log = {.size = LOG_LEN};
+	struct rwy_vu_msg reply;
+
+	peer_send(p, RWY_VU_SET_LOG_BASE, 1, &log, sizeof(log), &fd, 1);
+	return peer_recv(p, &reply);
+}
+
+/* Marks that are lost are a guest that is spoilt at the other end: no ring runs on. */
+static void log_is_taken_away(void **state)
+{
+	const uint64_t log_all = RWY_BIT64(RWY_VU_F_LOG_ALL);
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	struct peer p;
+
+	assert_int_equal(ftruncate(fd, LOG_LEN), 0);
+	live_join(&live, place, &p);
+	assert_true(live_serves(&live, &p));
+	assert_int_equal(share_log(&p, fd), 1);
+	assert_int_equal(peer_ack_u64(&p, RWY_VU_SET_FEATURES, p.features | log_all, -1), 0);
+	assert_true(live_serves(&live, &p));
+	assert_int_equal(ftruncate(fd, 0), 0);
+	touch(&p);
+	expect_broken(&p);
+	/* the rings wait for another one */
+	assert_int_equal(ftruncate(fd, LOG_LEN), 0);
+	restart(&p);
+	assert_int_equal(share_log(&p, fd), 1);
+	assert_true(live_serves(&live, &p));
+	rwy_fd_close(&fd);
+	leave_and_come_back(&p);
+}
+
 static void nothing_is_left(void **state)
 {
 	const struct footprint before = live_footprint(&live);
@@ -178,11 +213,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest of_net[] = {
 		cmocka_unit_test(buffers_are_taken_away),
 		cmocka_unit_test(all_is_taken_away),
+		cmocka_unit_test(log_is_taken_away),
 		cmocka_unit_test(nothing_is_left),
 	};
 	const struct CMUnitTest of_blk[] = {
 		cmocka_unit_test(buffers_are_taken_away),
 		cmocka_unit_test(all_is_taken_away),
+		cmocka_unit_test(log_is_taken_away),
 		cmocka_unit_test(in_flight_area_is_taken_away),
 		cmocka_unit_test(nothing_is_left),
 	};

@@ -19,6 +19,7 @@
 #define REG(...)	    BYTES(struct rwy_vu_mem_reg, 40, .region = {__VA_ARGS__})
 #define CONFIG(n, ...)	    BYTES(struct rwy_vu_config, 12 + (n), __VA_ARGS__)
 #define INFLIGHT(...)	    BYTES(struct rwy_vu_inflight, 24, __VA_ARGS__, {0})
+#define LOG(...)	    BYTES(struct rwy_vu_log, 16, __VA_ARGS__)
 #define FDS(n, what)	    .nr_fds = (n), .fd = WITH_##what
 
 #define GPA PEER_GPA
@@ -30,6 +31,8 @@
 	}
 #define RING_0 .desc = UVA, .avail = UVA + 256, .used = UVA + 320
 #define LAST   (UINT64_MAX - 4095)
+/* A bit a page, up to the guest's last one. */
+#define LOG_LEN ((GPA + LEN) / RWY_VU_LOG_PAGE / 8)
 
 /* The three messages that bring an eventfd. */
 #define EVENTFD(id, name)                                                                      \
@@ -80,11 +83,13 @@ const struct verdict_case verdict_cases[] = {
 	 V(YES, YES, NO)},
 	{"SET_FEATURES not offered", RWY_VU_SET_FEATURES, U64(F_BOTH | RWY_BIT64(33)), ALL(NO)},
 	{"SET_FEATURES reserved", RWY_VU_SET_FEATURES, U64(F_BOTH | RWY_BIT64(63)), ALL(NO)},
-	{"LOG_ALL: CVE-2019-14835", RWY_VU_SET_FEATURES, U64(F_BOTH | RWY_BIT64(26)), ALL(NO)},
+	/* a ring that runs cannot be logged without a log; one that does not waits for it */
+	{"SET_FEATURES of the log", RWY_VU_SET_FEATURES, U64(F_BOTH | RWY_BIT64(26)),
+	 V(YES, YES, NO)},
 	{"GET_PROTOCOL_FEATURES", RWY_VU_GET_PROTOCOL_FEATURES, ALL(ANSWER)},
 	{"SET_PROTOCOL_FEATURES reserved", RWY_VU_SET_PROTOCOL_FEATURES, U64(RWY_BIT64(63)),
 	 ALL(NO)},
-	{"SET_PROTOCOL_FEATURES of the log", RWY_VU_SET_PROTOCOL_FEATURES, U64(RWY_BIT64(1)),
+	{"SET_PROTOCOL_FEATURES not offered", RWY_VU_SET_PROTOCOL_FEATURES, U64(RWY_BIT64(6)),
 	 ALL(NO)},
 	{"SET_PROTOCOL_FEATURES all", RWY_VU_SET_PROTOCOL_FEATURES, U64(UINT64_MAX), ALL(NO)},
 	{"GET_QUEUE_NUM", RWY_VU_GET_QUEUE_NUM, V(SHUT, ANSWER, ANSWER)},
@@ -185,6 +190,8 @@ const struct verdict_case verdict_cases[] = {
 	{"SET_VRING_ADDR of no such ring", RWY_VU_SET_VRING_ADDR, ADDR(2, RING_0), ALL(NO)},
 	{"SET_VRING_ADDR: CVE-2020-10723", RWY_VU_SET_VRING_ADDR, ADDR(0x10000, RING_0), ALL(NO)},
 	{"SET_VRING_ADDR with flags", RWY_VU_SET_VRING_ADDR, ADDR(0, 2, RING_0), ALL(NO)},
+	{"SET_VRING_ADDR, logged without a log", RWY_VU_SET_VRING_ADDR, ADDR(0, 1, RING_0),
+	 V(YES, YES, NO)},
 	{"misaligned descriptors", RWY_VU_SET_VRING_ADDR,
 	 ADDR(0, .desc = UVA + 8, .avail = UVA + 512, .used = UVA + 1024), ALL(NO)},
 	{"misaligned available ring", RWY_VU_SET_VRING_ADDR,
@@ -227,10 +234,29 @@ const struct verdict_case verdict_cases[] = {
 	{"SET_INFLIGHT_FD on a pipe", RWY_VU_SET_INFLIGHT_FD, INFLIGHT(8192, 0, 1, 64),
 	 FDS(1, PIPE), ALL(NO)},
 
-	/* what is not offered */
-	{"SET_LOG_BASE: CVE-2020-10722", RWY_VU_SET_LOG_BASE,
-	 BYTES(struct rwy_vu_log, 16, UINT64_MAX, UINT64_MAX), FDS(1, MEM), ALL(SHUT)},
+	/* the log; its refusal is the end, as its reply does not tell */
+	{"SET_LOG_BASE", RWY_VU_SET_LOG_BASE, LOG(LOG_LEN, 4096), FDS(1, MEM),
+	 V(SHUT, ANSWER, ANSWER)},
+	{"SET_LOG_BASE not at a page", RWY_VU_SET_LOG_BASE, LOG(LOG_LEN, 4095), FDS(1, MEM),
+	 V(SHUT, ANSWER, ANSWER)},
+	/* what it must reach to is not known before memory is */
+	{"SET_LOG_BASE too short by a byte", RWY_VU_SET_LOG_BASE, LOG(LOG_LEN - 1, 0), FDS(1, MEM),
+	 V(SHUT, ANSWER, SHUT)},
+	{"SET_LOG_BASE of nothing", RWY_VU_SET_LOG_BASE, LOG(0, 0), FDS(1, MEM), ALL(SHUT)},
+	{"SET_LOG_BASE beyond its file", RWY_VU_SET_LOG_BASE, LOG(LEN, 4097), FDS(1, MEM),
+	 ALL(SHUT)},
+	{"SET_LOG_BASE wraps: CVE-2020-10722", RWY_VU_SET_LOG_BASE, LOG(LOG_LEN, LAST), FDS(1, MEM),
+	 ALL(SHUT)},
+	{"SET_LOG_BASE wraps to its start: CVE-2020-10722", RWY_VU_SET_LOG_BASE,
+	 LOG(LAST, 4096 + LOG_LEN), FDS(1, MEM), ALL(SHUT)},
+	{"SET_LOG_BASE of all: CVE-2020-10722", RWY_VU_SET_LOG_BASE, LOG(UINT64_MAX, UINT64_MAX),
+	 FDS(1, MEM), ALL(SHUT)},
+	{"SET_LOG_BASE on a pipe", RWY_VU_SET_LOG_BASE, LOG(LOG_LEN, 0), FDS(1, PIPE), ALL(SHUT)},
+	{"SET_LOG_BASE on an eventfd", RWY_VU_SET_LOG_BASE, LOG(LOG_LEN, 0), FDS(1, EVENT),
+	 ALL(SHUT)},
 	{"SET_LOG_FD", RWY_VU_SET_LOG_FD, FDS(1, EVENT), ALL(YES)},
+
+	/* what is not offered */
 	{"IOTLB_MSG", RWY_VU_IOTLB_MSG, BYTES(struct rwy_vu_iotlb, 32, .type = 2), ALL(NO)},
 	{"SET_VRING_ENDIAN", RWY_VU_SET_VRING_ENDIAN, STATE(0, 1), ALL(NO)},
 	{"CREATE_CRYPTO_SESSION: CVE-2020-10724", RWY_VU_CREATE_CRYPTO_SESSION,

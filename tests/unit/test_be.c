@@ -16,10 +16,10 @@
 static void nothing_is_offered_that_is_not_implemented(void **state)
 {
 	(void)state;
-	const uint64_t ring =
-		RWY_BIT64(28) | RWY_BIT64(29) | RWY_BIT64(30) | RWY_BIT64(32) | RWY_BIT64(34);
-	const uint64_t pf = RWY_BIT64(0) | RWY_BIT64(3) | RWY_BIT64(5) | RWY_BIT64(13) |
-			    RWY_BIT64(15) | RWY_BIT64(16);
+	const uint64_t ring = RWY_BIT64(26) | RWY_BIT64(28) | RWY_BIT64(29) | RWY_BIT64(30) |
+			      RWY_BIT64(32) | RWY_BIT64(34);
+	const uint64_t pf = RWY_BIT64(0) | RWY_BIT64(1) | RWY_BIT64(3) | RWY_BIT64(5) |
+			    RWY_BIT64(13) | RWY_BIT64(15) | RWY_BIT64(16);
 	const uint64_t device_pf = RWY_BIT64(2) | RWY_BIT64(4) | RWY_BIT64(9) | RWY_BIT64(12);
 	struct echo echo = {0};
 	struct rwy_be_config config = echo_config(&echo);
@@ -122,9 +122,9 @@ static void unoffered_features_are_refused(void **state)
 	peer_negotiate(&b.peer, 1);
 	uint64_t before = b.echo.be->features;
 	assert_int_equal(peer_ack_u64(&b.peer, RWY_VU_SET_FEATURES, RWY_BIT64(33), -1), 1);
-	assert_int_equal(peer_ack_u64(&b.peer, RWY_VU_SET_FEATURES, RWY_BIT64(26), -1), 1);
+	assert_int_equal(peer_ack_u64(&b.peer, RWY_VU_SET_FEATURES, RWY_BIT64(63), -1), 1);
 	assert_true(b.echo.be->features == before);
-	assert_int_equal(peer_ack_u64(&b.peer, RWY_VU_SET_PROTOCOL_FEATURES, RWY_BIT64(1), -1), 1);
+	assert_int_equal(peer_ack_u64(&b.peer, RWY_VU_SET_PROTOCOL_FEATURES, RWY_BIT64(6), -1), 1);
 	bench_close(&b);
 }
 
