@@ -104,7 +104,7 @@ static void handle_exit(struct rwy_vcpu *vcpu)
 	case KVM_EXIT_INTR:
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		rwy_info("vCPU %u: triple fault", vcpu->id);
+		rwy_warn("vCPU %u: triple fault", vcpu->id);
 		give_up(vcpu, RWY_VCPU_SHUTDOWN);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
