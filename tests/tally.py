@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Adds up meson's test logs: names what was skipped and what failed, closes with the totals.
+What failed programs said of it comes first.
 
 Usage: tally.py LABEL=BUILD-DIRECTORY ..."""
 
@@ -10,17 +11,29 @@ import re
 import sys
 import xml.etree.ElementTree as tree
 
-passed, failures, skips = 0, [], []
+# Of a program that failed: so many lines of its output, and the last ones of its errors.
+SAID, SAID_ERRORS = 14, 4
+passed, failures, skips, said = 0, [], [], []
 
 
 def skip_lines(text):
     return dict(re.findall(r"^(?:# *)?SKIP ([^:\n]+): (.+)$", text or "", re.M))
 
 
-def add_program(label, name, result, output, cases):
+def keep_said(full, entry):
+    """What follows the first failed case of a program, or its end where there is none."""
+    lines = (entry.get("stdout") or "").splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith("not ok")), len(lines) - SAID)
+    errors = [line for line in (entry.get("stderr") or "").splitlines() if line]
+    said.append(f"{full}, after {entry['duration']:.0f} s, said:")
+    for line in lines[max(first, 0):][:SAID] + errors[-SAID_ERRORS:]:
+        said.append(f"    {line[:200]}")
+
+
+def add_program(label, name, entry, cases):
     """One program of the suite: its cases where it printed TAP, itself where it did not."""
     global passed
-    reasons = skip_lines(output)
+    reasons = skip_lines(entry.get("stdout"))
     found = 0
     for title, outcome, why in cases:
         title = re.sub(r"^\d+ - ", "", title)
@@ -34,8 +47,10 @@ def add_program(label, name, result, output, cases):
         else:
             passed += 1
     # A program that died or ended early has no failed case to show for it.
-    if result not in ("OK", "SKIP", "EXPECTEDFAIL") and not found:
-        failures.append(f"FAIL {label} {name}: {result}")
+    if entry["result"] not in ("OK", "SKIP", "EXPECTEDFAIL"):
+        if not found:
+            failures.append(f"FAIL {label} {name}: {entry['result']}")
+        keep_said(f"{label} {name}", entry)
 
 
 def add_build(label, directory):
@@ -60,15 +75,15 @@ def add_build(label, directory):
         for owner, listed in cases.items():
             entry = results.get(owner, {"result": "OK", "stdout": ""})
             seen.add(owner)
-            add_program(label, owner.split(" / ")[-1], entry["result"], entry.get("stdout"), listed)
+            add_program(label, owner.split(" / ")[-1], entry, listed)
     for owner, entry in results.items():
         if owner not in seen:
-            add_program(label, owner.split(" / ")[-1], entry["result"], entry.get("stdout"), [])
+            add_program(label, owner.split(" / ")[-1], entry, [])
 
 
 for argument in sys.argv[1:]:
     add_build(*argument.split("=", 1))
-for line in skips + failures:
+for line in said + skips + failures:
     print(line)
 print(f"{passed} passed, {len(failures)} failed, {len(skips)} skipped")
 sys.exit(1 if failures or not passed else 0)
