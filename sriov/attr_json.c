@@ -259,7 +259,7 @@ int rwy_attr_json_take(const json_t *object, enum rwy_attr attr, unsigned nth,
 {
 	struct taking t = {object, key, why};
 	const char *name = rwy_attr_name(attr);
-	uint32_t number;
+	uint32_t number = 0;
 	int rc = 0;
 
 	text[0] = '\0';
