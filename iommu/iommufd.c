@@ -2,6 +2,7 @@
 #include "iommu/iommufd.h"
 
 #include "iommu/iommufd_abi.h"
+#include "iommu/token.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
@@ -111,15 +112,38 @@ int rwy_iommufd_device(const struct rwy_vfio_sys *sys, const char *bdf)
 	return fd;
 }
 
-int rwy_iommufd_attach(struct rwy_iommufd *io, int device_fd)
+static int bind(struct rwy_iommufd *io, int device_fd, const char *text)
 {
-	struct rwy_iommufd_device_bind bind = {.argsz = sizeof(bind), .iommufd = io->fd};
+	struct rwy_iommufd_device_bind arg = {.argsz = RWY_IOMMUFD_BIND_LEN, .iommufd = io->fd};
+	uint8_t token[16];
+	int err = text ? rwy_token_parse(text, token) : 0;
+
+	if (err)
+		return err;
+	if (text) {
+		arg.argsz = sizeof(arg);
+		arg.flags = RWY_IOMMUFD_BIND_TOKEN;
+		arg.token = (uintptr_t)token;
+		err = call(io, device_fd, RWY_IOMMUFD_DEVICE_BIND, &arg);
+		/* Kernels that know no token here want none either. */
+		if (err != -EINVAL)
+			return err;
+		arg.argsz = RWY_IOMMUFD_BIND_LEN;
+		arg.flags = 0;
+	}
+	return call(io, device_fd, RWY_IOMMUFD_DEVICE_BIND, &arg);
+}
+
+int rwy_iommufd_attach(struct rwy_iommufd *io, int device_fd, const char *token)
+{
 	struct rwy_iommufd_device_attach attach = {.argsz = sizeof(attach), .ioas = io->ioas};
-	int err = call(io, device_fd, RWY_IOMMUFD_DEVICE_BIND, &bind);
+	int err = bind(io, device_fd, token);
 
 	if (err) {
 		rwy_error("the function cannot be had: %s%s", strerror(-err),
-			  err == -EPERM ? ": boot with interrupt remapping" : "");
+			  err == -EPERM	   ? ": boot with interrupt remapping"
+			  : err == -EACCES ? RWY_IOMMUFD_NO_TOKEN
+					   : "");
 		return err;
 	}
 	err = call(io, device_fd, RWY_IOMMUFD_DEVICE_ATTACH, &attach);

@@ -60,11 +60,14 @@ struct rwy_iommufd_ioas_unmap {
 
 /* On a device's own file */
 #define RWY_IOMMUFD_DEVICE_BIND RWY_IOMMUFD_CALL(100 + 18)
+#define RWY_IOMMUFD_BIND_LEN	16 /* what all kernels take */
+#define RWY_IOMMUFD_BIND_TOKEN	1  /* since 6.17 */
 struct rwy_iommufd_device_bind {
 	uint32_t argsz;
 	uint32_t flags;
 	int32_t iommufd;
 	uint32_t device; /* out */
+	uint64_t token;	 /* address of 16 bytes */
 };
 
 #define RWY_IOMMUFD_DEVICE_ATTACH RWY_IOMMUFD_CALL(100 + 19)

@@ -4,12 +4,14 @@
 #include "iommu/dma.h"
 #include "iommu/group.h"
 #include "iommu/iommufd.h"
+#include "iommu/token.h"
 #include "iommu/type1.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,16 +216,20 @@ close_group:
 	return err;
 }
 
-static int get_device(struct rwy_space *space, const struct group *group, const char *bdf)
+static int get_device(struct rwy_space *space, const struct group *group,
+		      const struct rwy_space_device *device)
 {
-	char name[RWY_BDF_LEN];
+	char name[RWY_BDF_LEN + sizeof(" vf_token=") + RWY_TOKEN_LEN];
 	int fd;
 
-	snprintf(name, sizeof(name), "%s", bdf);
+	snprintf(name, sizeof(name), "%s%s%s", device->bdf, device->token ? " vf_token=" : "",
+		 device->token ? device->token : "");
 	fd = call(space, group->fd, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (fd < 0)
-		rwy_error("%s: the group does not hand it out: %s%s", bdf, strerror(-fd),
-			  fd == -ENODEV ? ": bind it to vfio-pci" : "");
+		rwy_error("%s: the group does not hand it out: %s%s", device->bdf, strerror(-fd),
+			  fd == -ENODEV	  ? ": bind it to vfio-pci"
+			  : fd == -EACCES ? RWY_IOMMUFD_NO_TOKEN
+					  : "");
 	return fd;
 }
 
@@ -253,7 +259,7 @@ static int attach_by_group(struct rwy_space *space, struct member *member, unsig
 		err = join_group(space, group, device);
 	if (err)
 		return err;
-	fd = get_device(space, group, device->bdf);
+	fd = get_device(space, group, device);
 	err = fd < 0 ? fd : rwy_vfio_open(vfio, space->config.sys, device->bdf, &fd);
 	if (err) {
 		if (fd >= 0)
@@ -276,7 +282,7 @@ static void release_device(struct rwy_space *space, int fd)
 	unmap_memory(space);
 }
 
-static int join_device(struct rwy_space *space, int fd, unsigned group)
+static int join_device(struct rwy_space *space, int fd, unsigned group, const char *token)
 {
 	int err = tell_kvm(space, fd, true);
 
@@ -284,7 +290,7 @@ static int join_device(struct rwy_space *space, int fd, unsigned group)
 		rwy_error("KVM does not take the function: %s", strerror(-err));
 		return err;
 	}
-	err = rwy_iommufd_attach(&space->iommufd, fd);
+	err = rwy_iommufd_attach(&space->iommufd, fd, token);
 	if (err) {
 		(void)tell_kvm(space, fd, false);
 		return err;
@@ -300,13 +306,13 @@ static int join_device(struct rwy_space *space, int fd, unsigned group)
 }
 
 static int attach_by_device(struct rwy_space *space, struct member *member, unsigned group, int *fd,
-			    struct rwy_vfio *vfio, const char *bdf)
+			    const struct rwy_space_device *device, struct rwy_vfio *vfio)
 {
-	int err = join_device(space, *fd, group);
+	int err = join_device(space, *fd, group, device->token);
 
 	if (err)
 		return err;
-	err = rwy_vfio_open(vfio, space->config.sys, bdf, fd);
+	err = rwy_vfio_open(vfio, space->config.sys, device->bdf, fd);
 	if (err) {
 		release_device(space, *fd);
 		return err;
@@ -359,7 +365,7 @@ static int attach(struct rwy_space *space, struct member *member, struct rwy_spa
 		return err;
 	if (err == 0)
 		return attach_by_group(space, member, group, device, vfio);
-	err = attach_by_device(space, member, group, &fd, vfio, device->bdf);
+	err = attach_by_device(space, member, group, &fd, device, vfio);
 	rwy_fd_close(&fd);
 	if (space->nr_devices == 0)
 		rwy_iommufd_close(&space->iommufd);
@@ -400,6 +406,41 @@ void rwy_space_detach(struct rwy_space *space, struct rwy_vfio *vfio)
 		release_group(space, find_group(space, member->group));
 	else if (space->nr_devices == 0)
 		rwy_iommufd_close(&space->iommufd);
+}
+
+/* ---- reset ---- */
+
+/* Another one of ours may be reset with it while nobody drives it, which takes mastering the bus.
+ */
+static int allow_reset(void *ctx, const char *bdf, int *group_fd)
+{
+	struct rwy_space *space = ctx;
+	const struct member *m = NULL;
+	uint16_t command;
+
+	for (unsigned i = 0; i < MEMBERS && !m; i++)
+		if (space->members[i].vfio && strcmp(space->members[i].vfio->name, bdf) == 0)
+			m = &space->members[i];
+	if (!m)
+		return -EXDEV;
+	if (rwy_vfio_read(m->vfio, RWY_VFIO_CONFIG, PCI_COMMAND, &command, sizeof(command)) ||
+	    command & PCI_COMMAND_MASTER)
+		return -EBUSY;
+	if (space->iommufd.fd < 0)
+		*group_fd = find_group(space, m->group)->fd;
+	return 0;
+}
+
+int rwy_space_reset(struct rwy_space *space, const struct rwy_vfio *vfio, char *why)
+{
+	const struct rwy_hot_reset_ops ops = {allow_reset, space};
+	int err = rwy_vfio_reset(vfio);
+
+	if (err == -EOPNOTSUPP)
+		return rwy_hot_reset(vfio, &ops, why);
+	if (err)
+		snprintf(why, RWY_HOT_RESET_WHY, "%s", strerror(-err));
+	return err;
 }
 
 void rwy_space_share(struct rwy_space *space, uint64_t gpa, void *hva, uint64_t len)

@@ -9,7 +9,7 @@
 #ifndef RWY_IOMMU_SPACE_H
 #define RWY_IOMMU_SPACE_H
 
-#include "iommu/vfio.h"
+#include "iommu/hot_reset.h"
 #include "lib/mem.h"
 
 struct rwy_space; /* opaque: iommu/space.c */
@@ -25,9 +25,10 @@ struct rwy_space_config {
 
 /* What a user names. Descriptors are -1 where the space shall open files itself; they are taken. */
 struct rwy_space_device {
-	const char *bdf; /* as rwy_bdf_parse gives it */
-	int fd;		 /* of the group (/dev/vfio/N) or the device (/dev/vfio/devices/vfioN) */
-	int iommu_fd;	 /* of the container (/dev/vfio/vfio) or of /dev/iommu */
+	const char *bdf;   /* as rwy_bdf_parse gives it */
+	int fd;		   /* of the group (/dev/vfio/N) or the device (/dev/vfio/devices/vfioN) */
+	int iommu_fd;	   /* of the container (/dev/vfio/vfio) or of /dev/iommu */
+	const char *token; /* as rwy_token_parse takes it; NULL: none */
 };
 
 RWY_MUST_CHECK int rwy_space_open(struct rwy_space **space, const struct rwy_space_config *config);
@@ -39,6 +40,10 @@ RWY_MUST_CHECK int rwy_space_attach(struct rwy_space *space, struct rwy_space_de
 				    struct rwy_vfio *vfio);
 /* Closes vfio. Nothing of it may be mapped any more. */
 void rwy_space_detach(struct rwy_space *space, struct rwy_vfio *vfio);
+
+/* To the state after power-on, by its own means or, where it has none, with all else on its bus if
+ * that is in the space, too, and not in use. Errors and why as rwy_hot_reset. */
+RWY_MUST_CHECK int rwy_space_reset(struct rwy_space *space, const struct rwy_vfio *vfio, char *why);
 
 /* Registers of one function for the others to reach. Failure is no error, only slower for them. */
 void rwy_space_share(struct rwy_space *space, uint64_t gpa, void *hva, uint64_t len);

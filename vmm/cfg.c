@@ -204,9 +204,12 @@ static int set_vfio(void *ctx, char *value, struct rwy_opt_why *why)
 	struct rwy_cfg *cfg = ctx;
 	struct rwy_cfg_vfio *vfio = &cfg->vfio[cfg->nr_vfio];
 	uint64_t fd = INT_MAX, iommu_fd = INT_MAX;
+	const char *token = "";
+	uint8_t bytes[16];
 	const struct rwy_opt_key keys[] = {
 		{"fd", RWY_OPT_UINT, {.num = &fd}, 0, INT_MAX - 1},
 		{"iommu-fd", RWY_OPT_UINT, {.num = &iommu_fd}, 0, INT_MAX - 1},
+		{"token", RWY_OPT_STR, {.str = &token}, 0, 0},
 	};
 	const char *name = rwy_opt_word(&value);
 	int err = rwy_opt_list(value, keys, RWY_ARRAY_SIZE(keys), why);
@@ -223,11 +226,14 @@ static int set_vfio(void *ctx, char *value, struct rwy_opt_why *why)
 	if (fd == INT_MAX && !rwy_sysfs_exists("", "/sys/bus/pci/devices/%s", vfio->bdf))
 		return rwy_opt_fail(why, "there is no PCI function %s here: lspci -D lists them",
 				    vfio->bdf);
+	if (token[0] && rwy_token_parse(token, bytes))
+		return rwy_opt_fail(why, "token: '%s' is no UUID", token);
 	for (unsigned i = 0; i < cfg->nr_vfio; i++)
 		if (strcmp(cfg->vfio[i].bdf, vfio->bdf) == 0)
 			return rwy_opt_fail(why, "%s is given twice", vfio->bdf);
 	vfio->fd = fd == INT_MAX ? -1 : (int)fd;
 	vfio->iommu_fd = iommu_fd == INT_MAX ? -1 : (int)iommu_fd;
+	snprintf(vfio->token, sizeof(vfio->token), "%s", token);
 	cfg->nr_vfio++;
 	return 0;
 }
@@ -312,11 +318,12 @@ static const struct rwy_opt opts[] = {
 	 "A disk, served over vhost-user at the socket, or by a ringway-blk that is started for\n"
 	 "this file. Again for more disks.",
 	 set_disk},
-	{"vfio", "BDF|PATH[,fd=N][,iommu-fd=N]",
+	{"vfio", "BDF|PATH[,fd=N][,iommu-fd=N][,token=UUID]",
 	 "A PCI function of the host, bound to vfio-pci, given to the guest: by its name\n"
 	 "(0000:01:10.0) or its path in /sys. Again for more. All guest memory is then pinned.\n"
 	 "fd, iommu-fd: open files of its group and a VFIO container, or of its own character\n"
-	 "device and /dev/iommu, that are used instead of opening them.",
+	 "device and /dev/iommu, that are used instead of opening them. token: that of its PF,\n"
+	 "where vfio-pci has that one, too; the PF's own user makes it up.",
 	 set_vfio},
 	{"serial", "stdio|file=PATH|off",
 	 "Where the serial line ends; stdio by default. A terminal is made raw: Ctrl-A x ends\n"

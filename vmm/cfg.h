@@ -6,6 +6,7 @@
 #ifndef RWY_VMM_CFG_H
 #define RWY_VMM_CFG_H
 
+#include "iommu/token.h"
 #include "lib/base.h"
 #include "lib/bdf.h"
 #include "lib/numa.h"
@@ -31,6 +32,7 @@ struct rwy_cfg_vfio {
 	char bdf[RWY_BDF_LEN];
 	int fd;	      /* of its group or itself, handed in by whoever started us; -1: none */
 	int iommu_fd; /* of the container or /dev/iommu; -1: none */
+	char token[RWY_TOKEN_LEN]; /* empty: none */
 };
 
 enum rwy_cfg_serial { RWY_CFG_SERIAL_STDIO, RWY_CFG_SERIAL_FILE, RWY_CFG_SERIAL_OFF };

@@ -9,6 +9,7 @@
 #include "vmm/virtio_pci.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -181,13 +182,16 @@ static void vu_close(struct rwy_hotplug_dev *dev)
 static int vfio_open(struct rwy_hotplug_dev *dev, const json_t *args, struct rwy_opt_why *why)
 {
 	struct rwy_cfg_vfio vfio = {.fd = -1, .iommu_fd = -1};
-	const char *host, *path;
-	int err = check_names(args, COMMON "host sysfsdev ", why);
+	const char *host, *path, *token = NULL;
+	uint8_t bytes[16];
+	int err = check_names(args, COMMON "host sysfsdev vf-token ", why);
 
 	if (!err)
 		err = get_string(args, "host", &host, why);
 	if (!err)
 		err = get_string(args, "sysfsdev", &path, why);
+	if (!err)
+		err = get_string(args, "vf-token", &token, why);
 	if (err)
 		return err;
 	if (!host == !path)
@@ -197,6 +201,9 @@ static int vfio_open(struct rwy_hotplug_dev *dev, const json_t *args, struct rwy
 				    host ? host : path);
 	if (!rwy_sysfs_exists("", "/sys/bus/pci/devices/%s", vfio.bdf))
 		return rwy_opt_fail(why, "There is no PCI function %s", vfio.bdf);
+	if (token && rwy_token_parse(token, bytes))
+		return rwy_opt_fail(why, "Parameter 'vf-token' expects a UUID");
+	snprintf(vfio.token, sizeof(vfio.token), "%s", token ? token : "");
 	dev->device = malloc(sizeof(vfio));
 	if (!dev->device)
 		return rwy_opt_fail(why, "%s", strerror(ENOMEM));

@@ -52,7 +52,8 @@ static bool on_wanted_back(void *ctx, const char *name)
 int rwy_machine_add_vfio(struct rwy_machine *machine, const struct rwy_cfg_vfio *vfio,
 			 const char *name, struct rwy_pci_dev *bridge)
 {
-	struct rwy_space_device device = {vfio->bdf, vfio->fd, vfio->iommu_fd};
+	struct rwy_space_device device = {vfio->bdf, vfio->fd, vfio->iommu_fd,
+					  vfio->token[0] ? vfio->token : NULL};
 	int err = open_space(machine);
 	struct rwy_vfio_pci_config config = {
 		.pci = machine->pci,

@@ -65,16 +65,20 @@ static void config_written(struct rwy_pci_dev *dev, unsigned off, unsigned len)
 static void reset_hardware(struct rwy_vfio_pci *t)
 {
 	const uint16_t d0 = 0, command = 0;
+	char why[RWY_HOT_RESET_WHY];
 	int err;
 
 	if (t->pm)
 		(void)rwy_vfio_write(&t->vfio, RWY_VFIO_CONFIG, t->pm + PCI_PM_CTRL, &d0,
 				     sizeof(d0));
 	(void)rwy_vfio_write(&t->vfio, RWY_VFIO_CONFIG, PCI_COMMAND, &command, sizeof(command));
-	err = rwy_vfio_reset(&t->vfio);
-	if (err && rwy_log_allow(&t->limit, 1))
+	err = rwy_space_reset(t->config.space, &t->vfio, why);
+	/* The last one of a slot that becomes quiet resets the others with itself. */
+	if (err == -EBUSY)
+		rwy_debug("%s: not reset now: %s", t->vfio.name, why);
+	else if (err && rwy_log_allow(&t->limit, 1))
 		rwy_warn("%s: cannot be reset, the guest finds it as it was left: %s", t->vfio.name,
-			 strerror(-err));
+			 why);
 }
 
 /* The root has put configuration space back, so no BAR is decoded any more. */

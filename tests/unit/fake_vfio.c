@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/pci_regs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,7 +29,7 @@ int fake_vfio_noted(const struct fake_vfio *fake, const char *note)
 
 /* ---- files ---- */
 
-static int new_file(const char *name, size_t size)
+int fake_vfio_file(const char *name, size_t size)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC);
 
@@ -250,12 +249,33 @@ static int iommu_ioctl(struct fake_vfio *fake, unsigned long request, void *arg)
 	return -ENOTTY;
 }
 
+/* A token is the 16 bytes of a UUID that has each digit once and then again. */
+static int check_bind(const struct fake_vfio *fake, const struct fake_vfio_function *f,
+		      const struct rwy_iommufd_device_bind *arg)
+{
+	static const uint8_t digits[] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+					 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+
+	assert_true(same(arg->iommufd, fake->iommu_fd));
+	if (arg->argsz == RWY_IOMMUFD_BIND_LEN && arg->flags == 0)
+		return f->token && !fake->old_iommufd ? -EACCES : 0;
+	assert_int_equal(arg->flags, RWY_IOMMUFD_BIND_TOKEN);
+	assert_int_equal(arg->argsz, sizeof(*arg));
+	if (fake->old_iommufd)
+		return -EINVAL;
+	return memcmp((const void *)(uintptr_t)arg->token, digits, 16) == 0 ? 0 : -EACCES;
+}
+
 static int cdev_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, unsigned long request,
 		      void *arg)
 {
+	int err;
+
 	switch (request) {
 	case RWY_IOMMUFD_DEVICE_BIND:
-		assert_true(same(((struct rwy_iommufd_device_bind *)arg)->iommufd, fake->iommu_fd));
+		err = check_bind(fake, f, arg);
+		if (err)
+			return err;
 		fake_vfio_note(fake, "bind");
 		f->bound = true;
 		return 0;
@@ -274,6 +294,16 @@ static int cdev_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, unsi
 		return 0;
 	}
 	return -ENOTTY;
+}
+
+/* "BDF" or "BDF vf_token=UUID" */
+static bool knows_token(const struct fake_vfio_function *f, const char *name)
+{
+	char wanted[96];
+
+	snprintf(wanted, sizeof(wanted), "%s%s%s", f->bdf, f->token ? " vf_token=" : "",
+		 f->token ? f->token : "");
+	return strcmp(name, wanted) == 0;
 }
 
 static int group_ioctl(struct fake_vfio *fake, unsigned i, unsigned long request, void *arg)
@@ -302,8 +332,11 @@ static int group_ioctl(struct fake_vfio *fake, unsigned i, unsigned long request
 		for (unsigned n = 0; n < fake->nr_functions; n++) {
 			struct fake_vfio_function *f = &fake->functions[n];
 
-			if (strcmp(f->bdf, arg) || f->group != fake->functions[i].group)
+			if (strncmp(f->bdf, arg, strlen(f->bdf)) ||
+			    f->group != fake->functions[i].group)
 				continue;
+			if (!knows_token(f, arg))
+				return -EACCES;
 			fake_vfio_note(fake, "device");
 			f->opened = true;
 			return hand_out(f->fd);
@@ -377,6 +410,46 @@ static int set_irqs(struct fake_vfio_function *f, const struct vfio_irq_set *arg
 	return 0;
 }
 
+/* All functions are on one bus. */
+static int get_bus(const struct fake_vfio *fake, struct vfio_pci_hot_reset_info *arg)
+{
+	for (unsigned i = 0; i <= fake->nr_functions; i++) {
+		bool last = i == fake->nr_functions;
+		const char *bdf = last ? fake->neighbour : fake->functions[i].bdf;
+		unsigned segment, bus, slot, function;
+
+		if (!bdf)
+			continue;
+		assert_int_equal(sscanf(bdf, "%x:%x:%x.%x", &segment, &bus, &slot, &function), 4);
+		arg->devices[arg->count++] = (struct vfio_pci_dependent_device){
+			.group_id = last ? 99 : fake->functions[i].group,
+			.segment = (uint16_t)segment,
+			.bus = (uint8_t)bus,
+			.devfn = (uint8_t)(slot << 3 | function),
+		};
+	}
+	assert_true(arg->argsz >= sizeof(*arg) + arg->count * sizeof(arg->devices[0]));
+	return 0;
+}
+
+/* The kernel wants the group of each function there, and no other; none from iommufd's users. */
+static int reset_bus(struct fake_vfio *fake, const struct vfio_pci_hot_reset *arg)
+{
+	for (unsigned i = 0; i < fake->nr_functions; i++) {
+		bool proven = arg->count == 0 && fake->functions[i].attached;
+
+		for (unsigned n = 0; n < arg->count; n++)
+			for (unsigned g = 0; g < fake->nr_functions; g++)
+				proven |= same(arg->group_fds[n], fake->group_fds[g]) &&
+					  fake->functions[g].group == fake->functions[i].group;
+		if (!proven || fake->neighbour)
+			return -EPERM;
+		fake->functions[i].resets++;
+	}
+	fake_vfio_note(fake, "bus reset");
+	return 0;
+}
+
 static int device_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, unsigned long request,
 			void *arg)
 {
@@ -399,6 +472,10 @@ static int device_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, un
 		return 0;
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(f, arg);
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return get_bus(fake, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return reset_bus(fake, arg);
 	case VFIO_DEVICE_RESET:
 		f->resets++;
 		fake_vfio_note(fake, "reset");
@@ -430,8 +507,8 @@ void fake_vfio_open(struct fake_vfio *fake)
 {
 	memset(fake, 0, sizeof(*fake));
 	fake->sys = (struct rwy_vfio_sys){fake_open, fake_ioctl, fake_read, fake_write, fake, ""};
-	fake->container_fd = new_file("container", 1);
-	fake->iommu_fd = new_file("iommu", 1);
+	fake->container_fd = fake_vfio_file("container", 1);
+	fake->iommu_fd = fake_vfio_file("iommu", 1);
 }
 
 void fake_vfio_close(struct fake_vfio *fake)
@@ -476,52 +553,4 @@ uint32_t fake_vfio_peek32(const struct fake_vfio_function *f, unsigned region, u
 
 	fake_vfio_peek(f, region, off, &value, sizeof(value));
 	return value;
-}
-
-/* Power management at 0x40, MSI at 0x50, MSI-X at 0x70 (table in BAR 3 at 0, pending bits at
- * 0x2000), PCI Express at 0xa0; a serial number at 0x100, SR-IOV at 0x160, ARI at 0x140. */
-static void fill_config(const struct fake_vfio_function *f)
-{
-	static const struct {
-		uint16_t off;
-		uint32_t value;
-	} words[] = {
-		{0x00, 0x10ca8086},  {0x04, 0x00100000},  {0x08, 0x02000001},  {0x10, 0x0000000c},
-		{0x1c, 0x0000000c},  {0x2c, 0x00008086},  {0x34, 0x40},	       {0x40, 0x00035001},
-		{0x50, 0x00847005},  {0x70, 0x0002a011},  {0x74, 0x00000003},  {0x78, 0x00002003},
-		{0xa0, 0x00020010},  {0xa4, 0x10008cc2},  {0xac, 0x00036c11},  {0xb0, 0x10110040},
-		{0x100, 0x14010003}, {0x104, 0x11223344}, {0x108, 0x55667788}, {0x140, 0x1601000e},
-		{0x160, 0x00010010},
-	};
-
-	for (unsigned i = 0; i < RWY_ARRAY_SIZE(words); i++)
-		fake_vfio_poke32(f, RWY_VFIO_CONFIG, words[i].off, words[i].value);
-}
-
-struct fake_vfio_function *fake_vfio_add_nic(struct fake_vfio *fake, const char *bdf,
-					     unsigned group)
-{
-	struct fake_vfio_function *f = &fake->functions[fake->nr_functions];
-
-	*f = (struct fake_vfio_function){
-		.bdf = bdf,
-		.group = group,
-		.fd = new_file("function", RWY_VFIO_REGIONS * FAKE_VFIO_REGION),
-		.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
-		.sizes = {[0] = 0x4000, [3] = 0x4000, [RWY_VFIO_CONFIG] = 4096},
-		.irq_counts = {[RWY_VFIO_MSI] = 1,
-			       [RWY_VFIO_MSIX] = 3,
-			       [RWY_VFIO_ERR] = 1,
-			       [RWY_VFIO_REQ] = 1},
-		.resample_fd = -1,
-	};
-	memset(f->triggers, 0xff, sizeof(f->triggers));
-	for (unsigned i = 0; i < RWY_VFIO_REGIONS; i++)
-		if (f->sizes[i])
-			f->region_flags[i] = VFIO_REGION_INFO_FLAG_READ |
-					     VFIO_REGION_INFO_FLAG_WRITE |
-					     (i < 6 ? VFIO_REGION_INFO_FLAG_MMAP : 0);
-	fake->group_fds[fake->nr_functions++] = new_file("group", 1);
-	fill_config(f);
-	return f;
 }

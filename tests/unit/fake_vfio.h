@@ -43,6 +43,7 @@ struct fake_vfio_function {
 	unsigned set_calls;
 	bool opened;
 	bool bound, attached; /* to iommufd */
+	const char *token;    /* that a client must know; NULL: none */
 };
 
 struct fake_vfio_map {
@@ -55,9 +56,11 @@ struct fake_vfio {
 	unsigned nr_functions;
 	struct fake_vfio_map maps[FAKE_VFIO_MAPS];
 	unsigned nr_maps, most_maps;
-	unsigned fail_map; /* the map call after so many fails; 0: none */
-	int fail_with;	   /* -ENOMEM and so on */
-	uint32_t avail;	   /* mappings, as the kernel says; 0: it does not */
+	unsigned fail_map;     /* the map call after so many fails; 0: none */
+	int fail_with;	       /* -ENOMEM and so on */
+	uint32_t avail;	       /* mappings, as the kernel says; 0: it does not */
+	const char *neighbour; /* on the bus of all functions, and nobody's; NULL: none */
+	bool old_iommufd;      /* knows no tokens */
 	bool not_viable;
 	bool no_type1;
 	int open_error;	 /* of every open */
@@ -72,7 +75,7 @@ struct fake_vfio {
 	unsigned groups_in;  /* in the container */
 	bool iommu_on;
 	/* What happened, in order: "container", "group 7", "join", "iommu", "map", "unmap", "kvm+",
-	 * "kvm-", "device", "reset", "part", "bind", "attach", "detach". */
+	 * "kvm-", "device", "reset", "bus reset", "part", "bind", "attach", "detach". */
 	char notes[FAKE_VFIO_NOTES][16];
 	unsigned nr_notes;
 };
@@ -83,6 +86,8 @@ void fake_vfio_close(struct fake_vfio *fake);
 /* A network card's VF: 16 KiB BAR 0, 16 KiB BAR 3 with 3 MSI-X vectors, no INTx; group 7. */
 struct fake_vfio_function *fake_vfio_add_nic(struct fake_vfio *fake, const char *bdf,
 					     unsigned group);
+/* A file of zeros. */
+int fake_vfio_file(const char *name, size_t size);
 /* Bytes of a region, to read and change. */
 void fake_vfio_peek(const struct fake_vfio_function *f, unsigned region, uint64_t off, void *buf,
 		    size_t len);

@@ -7,22 +7,11 @@
 
 #define OTHER "0000:01:10.2"
 
-static void add(struct vfio_rig *rig, const char *root, const char *bdf, unsigned group)
-{
-	char path[128];
-
-	rig_add_sysfs(root, bdf, group, "vfio-pci");
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/vfio%u/dev", bdf,
-		 rig->fake.nr_functions);
-	fake_root_write(root, path, "511:0\n");
-	fake_vfio_add_nic(&rig->fake, bdf, group);
-}
+#define TOKEN "01234567-89ab-cdef-0123-456789abcdef"
 
 static void open_one(struct vfio_rig *rig, const char *root)
 {
-	vfio_rig_open(rig, root);
-	rig->fake.has_iommufd = true;
-	add(rig, root, RIG_NIC, 7);
+	vfio_rig_open_with(rig, root, true);
 }
 
 /* KVM before bind, bind before memory; and all of it back. */
@@ -53,7 +42,7 @@ static void two(void **state)
 	struct rwy_vfio a, b;
 
 	open_one(&rig, *state);
-	add(&rig, *state, OTHER, 8);
+	vfio_rig_add(&rig, *state, OTHER, 8);
 	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &a), 0);
 	assert_int_equal(vfio_rig_attach(&rig, OTHER, &b), 0);
 	assert_int_equal(rig.fake.nr_maps, 2);
@@ -76,8 +65,7 @@ static void falls_back(void **state)
 	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
 	assert_true(fake_vfio_noted(&rig.fake, "join") >= 0);
 	rwy_space_detach(rig.space, &vfio);
-	rig_add_sysfs(*state, OTHER, 8, "vfio-pci");
-	fake_vfio_add_nic(&rig.fake, OTHER, 8);
+	vfio_rig_add(&rig, *state, OTHER, 8);
 	rig.fake.has_iommufd = true;
 	assert_int_equal(vfio_rig_attach(&rig, OTHER, &vfio), 0);
 	assert_int_equal(fake_vfio_noted(&rig.fake, "bind"), -1);
@@ -88,7 +76,7 @@ static void falls_back(void **state)
 /* Files are enough, even where there is no sysfs to see. */
 static void handed_in(void **state)
 {
-	struct rwy_space_device device = {RIG_NIC, -1, -1};
+	struct rwy_space_device device = {.bdf = RIG_NIC, .fd = -1, .iommu_fd = -1};
 	struct vfio_rig rig;
 	struct rwy_vfio vfio;
 
@@ -105,6 +93,40 @@ static void handed_in(void **state)
 	device.fd = fcntl(rig.fake.group_fds[0], F_DUPFD_CLOEXEC, 0);
 	device.iommu_fd = fcntl(rig.fake.container_fd, F_DUPFD_CLOEXEC, 0);
 	assert_int_equal(rwy_space_attach(rig.space, &device, &vfio), 0);
+	rwy_space_detach(rig.space, &vfio);
+	vfio_rig_close(&rig);
+}
+
+static void token(void **state)
+{
+	struct rwy_space_device device = {RIG_NIC, -1, -1, TOKEN};
+	struct vfio_rig rig;
+	struct rwy_vfio vfio;
+
+	open_one(&rig, *state);
+	rig.fake.functions[0].token = TOKEN;
+	assert_int_equal(rwy_space_attach(rig.space, &device, &vfio), 0);
+	rwy_space_detach(rig.space, &vfio);
+	/* Older kernels ask for none of this, and refuse what they do not know. */
+	rig.fake.old_iommufd = true;
+	assert_int_equal(rwy_space_attach(rig.space, &device, &vfio), 0);
+	rwy_space_detach(rig.space, &vfio);
+	rig.fake.old_iommufd = false;
+	vfio_rig_refused(&rig, -EACCES, "token=UUID");
+}
+
+/* No groups to prove ownership by: being in the space is enough. */
+static void bus_reset(void **state)
+{
+	char why[RWY_HOT_RESET_WHY];
+	struct vfio_rig rig;
+	struct rwy_vfio vfio;
+
+	open_one(&rig, *state);
+	rig.fake.functions[0].device_flags = VFIO_DEVICE_FLAGS_PCI;
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
+	assert_int_equal(rwy_space_reset(rig.space, &vfio, why), 0);
+	assert_int_equal(rig.fake.functions[0].resets, 1);
 	rwy_space_detach(rig.space, &vfio);
 	vfio_rig_close(&rig);
 }
@@ -164,15 +186,13 @@ static void not_permitted(void **state)
 	vfio_rig_refused(&rig, -EACCES, "/dev/vfio/devices/vfio0");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(in_order),		 TEST(two),	     TEST(falls_back),
-		TEST(handed_in),	 TEST(not_attached), TEST(kvm_refuses),
-		TEST(memory_not_pinned), TEST(narrow_iommu), TEST(description_refused),
-		TEST(not_permitted),
+		RIG_TEST(in_order),	     RIG_TEST(two),	     RIG_TEST(falls_back),
+		RIG_TEST(handed_in),	     RIG_TEST(not_attached), RIG_TEST(kvm_refuses),
+		RIG_TEST(memory_not_pinned), RIG_TEST(narrow_iommu), RIG_TEST(description_refused),
+		RIG_TEST(not_permitted),     RIG_TEST(token),	     RIG_TEST(bus_reset),
 	};
 
 	return UNIT_RUN(tests);

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#define OTHER "0000:01:10.2"
+
+#define TOKEN "01234567-89ab-cdef-0123-456789abcdef"
+
 static void open_one(struct vfio_rig *rig, const char *root)
 {
-	vfio_rig_open(rig, root);
-	rig_add_sysfs(root, RIG_NIC, 7, "vfio-pci");
-	fake_vfio_add_nic(&rig->fake, RIG_NIC, 7);
+	vfio_rig_open_with(rig, root, false);
 }
 
 /* All guest memory is mapped, and KVM knows, before the function is opened. */
@@ -54,10 +56,9 @@ static void two_groups(void **state)
 	struct rwy_vfio a, b;
 
 	open_one(&rig, *state);
-	rig_add_sysfs(*state, "0000:01:10.2", 8, "vfio-pci");
-	fake_vfio_add_nic(&rig.fake, "0000:01:10.2", 8);
+	vfio_rig_add(&rig, *state, OTHER, 8);
 	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &a), 0);
-	assert_int_equal(vfio_rig_attach(&rig, "0000:01:10.2", &b), 0);
+	assert_int_equal(vfio_rig_attach(&rig, OTHER, &b), 0);
 	assert_int_equal(rig.fake.groups_in, 2);
 	assert_int_equal(rig.fake.nr_maps, 2);
 	rwy_space_detach(rig.space, &a);
@@ -73,10 +74,9 @@ static void two_in_a_group(void **state)
 	struct rwy_vfio a, b;
 
 	open_one(&rig, *state);
-	rig_add_sysfs(*state, "0000:01:10.2", 7, "vfio-pci");
-	fake_vfio_add_nic(&rig.fake, "0000:01:10.2", 7);
+	vfio_rig_add(&rig, *state, OTHER, 7);
 	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &a), 0);
-	assert_int_equal(vfio_rig_attach(&rig, "0000:01:10.2", &b), 0);
+	assert_int_equal(vfio_rig_attach(&rig, OTHER, &b), 0);
 	assert_int_equal(rig.fake.groups_in, 1);
 	assert_int_equal(rig.kvm_files, 1);
 	rwy_space_detach(rig.space, &a);
@@ -88,7 +88,7 @@ static void two_in_a_group(void **state)
 /* Nothing is opened by path: the descriptors are enough, and are taken. */
 static void handed_in(void **state)
 {
-	struct rwy_space_device device = {RIG_NIC, -1, -1};
+	struct rwy_space_device device = {.bdf = RIG_NIC, .fd = -1, .iommu_fd = -1};
 	struct vfio_rig rig;
 	struct rwy_vfio vfio;
 
@@ -99,6 +99,69 @@ static void handed_in(void **state)
 	assert_int_equal(rwy_space_attach(rig.space, &device, &vfio), 0);
 	assert_int_equal(device.fd, -1);
 	assert_int_equal(device.iommu_fd, -1);
+	rwy_space_detach(rig.space, &vfio);
+	vfio_rig_close(&rig);
+}
+
+/* The kernel wants a secret where the PF is passed on, too. */
+static void token(void **state)
+{
+	struct rwy_space_device device = {RIG_NIC, -1, -1, TOKEN};
+	struct vfio_rig rig;
+	struct rwy_vfio vfio;
+
+	open_one(&rig, *state);
+	rig.fake.functions[0].token = TOKEN;
+	assert_int_equal(rwy_space_attach(rig.space, &device, &vfio), 0);
+	rwy_space_detach(rig.space, &vfio);
+	vfio_rig_refused(&rig, -EACCES, "token=UUID");
+}
+
+/* ---- reset ---- */
+
+/* Two functions of a slot, neither with a reset of its own: a reset of the slot is both's. */
+static void bus_reset(void **state)
+{
+	char why[RWY_HOT_RESET_WHY];
+	struct vfio_rig rig;
+	struct rwy_vfio a, b;
+
+	open_one(&rig, *state);
+	vfio_rig_add(&rig, *state, OTHER, 7);
+	rig.fake.functions[0].device_flags = rig.fake.functions[1].device_flags =
+		VFIO_DEVICE_FLAGS_PCI;
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &a), 0);
+	/* The other one is nobody's yet. */
+	assert_int_equal(rwy_space_reset(rig.space, &a, why), -EXDEV);
+	assert_string_equal(why, OTHER " would be reset with it: pass all of them to this guest");
+	assert_int_equal(vfio_rig_attach(&rig, OTHER, &b), 0);
+	/* And now the guest is at work with it. */
+	fake_vfio_poke32(&rig.fake.functions[1], RWY_VFIO_CONFIG, 4, 0x00100006);
+	assert_int_equal(rwy_space_reset(rig.space, &a, why), -EBUSY);
+	assert_string_equal(why, OTHER " would be reset with it, and is in use");
+	assert_int_equal(rig.fake.functions[1].resets, 0);
+	fake_vfio_poke32(&rig.fake.functions[1], RWY_VFIO_CONFIG, 4, 0x00100000);
+	assert_int_equal(rwy_space_reset(rig.space, &a, why), 0);
+	assert_int_equal(rig.fake.functions[0].resets, 1);
+	assert_int_equal(rig.fake.functions[1].resets, 1);
+	rwy_space_detach(rig.space, &a);
+	rwy_space_detach(rig.space, &b);
+	vfio_rig_close(&rig);
+}
+
+static void bus_with_a_foreigner(void **state)
+{
+	char why[RWY_HOT_RESET_WHY];
+	struct vfio_rig rig;
+	struct rwy_vfio vfio;
+
+	open_one(&rig, *state);
+	rig.fake.functions[0].device_flags = VFIO_DEVICE_FLAGS_PCI;
+	rig.fake.neighbour = "0000:01:00.1";
+	assert_int_equal(vfio_rig_attach(&rig, RIG_NIC, &vfio), 0);
+	assert_int_equal(rwy_space_reset(rig.space, &vfio, why), -EXDEV);
+	assert_non_null(strstr(why, "0000:01:00.1 would"));
+	assert_int_equal(fake_vfio_noted(&rig.fake, "bus reset"), -1);
 	rwy_space_detach(rig.space, &vfio);
 	vfio_rig_close(&rig);
 }
@@ -216,28 +279,29 @@ static void description_refused(void **state)
 	vfio_rig_refused(&rig, -ENODEV, "no PCI function");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(in_order),
-		TEST(again),
-		TEST(two_groups),
-		TEST(two_in_a_group),
-		TEST(handed_in),
-		TEST(group_with_a_foreign_member),
-		TEST(wrong_driver),
-		TEST(not_viable),
-		TEST(no_module),
-		TEST(group_in_use),
-		TEST(no_type1),
-		TEST(other_iommu),
-		TEST(memory_not_pinned),
-		TEST(too_many_mappings),
-		TEST(reserved_by_the_bus),
-		TEST(kvm_refuses),
-		TEST(description_refused),
+		RIG_TEST(in_order),
+		RIG_TEST(again),
+		RIG_TEST(two_groups),
+		RIG_TEST(two_in_a_group),
+		RIG_TEST(handed_in),
+		RIG_TEST(token),
+		RIG_TEST(bus_reset),
+		RIG_TEST(bus_with_a_foreigner),
+		RIG_TEST(group_with_a_foreign_member),
+		RIG_TEST(wrong_driver),
+		RIG_TEST(not_viable),
+		RIG_TEST(no_module),
+		RIG_TEST(group_in_use),
+		RIG_TEST(no_type1),
+		RIG_TEST(other_iommu),
+		RIG_TEST(memory_not_pinned),
+		RIG_TEST(too_many_mappings),
+		RIG_TEST(reserved_by_the_bus),
+		RIG_TEST(kvm_refuses),
+		RIG_TEST(description_refused),
 	};
 
 	return UNIT_RUN(tests);

@@ -213,25 +213,23 @@ static void bar_too_large(void **state)
 	rig_refused(&rig, -ENOSPC, "do not fit on the PCI bus");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(identity),
-		TEST(capabilities),
-		TEST(hidden_capabilities_are_unlinked),
-		TEST(command),
-		TEST(reads_come_from_the_hardware),
-		TEST(all_ones_config),
-		TEST(device_answers_nothing),
-		TEST(bridge),
-		TEST(capability_loop),
-		TEST(capabilities_that_overlap),
-		TEST(corrupt_config),
-		TEST(msix_table_outside_its_bar),
-		TEST(bar_of_no_size),
-		TEST(bar_too_large),
+		RIG_TEST(identity),
+		RIG_TEST(capabilities),
+		RIG_TEST(hidden_capabilities_are_unlinked),
+		RIG_TEST(command),
+		RIG_TEST(reads_come_from_the_hardware),
+		RIG_TEST(all_ones_config),
+		RIG_TEST(device_answers_nothing),
+		RIG_TEST(bridge),
+		RIG_TEST(capability_loop),
+		RIG_TEST(capabilities_that_overlap),
+		RIG_TEST(corrupt_config),
+		RIG_TEST(msix_table_outside_its_bar),
+		RIG_TEST(bar_of_no_size),
+		RIG_TEST(bar_too_large),
 	};
 
 	return UNIT_RUN(tests);

@@ -374,34 +374,34 @@ static void no_reset(void **state)
 
 	rig_make(&rig, state);
 	rig.f->device_flags = VFIO_DEVICE_FLAGS_PCI;
+	rig.host.fake.neighbour = "0000:01:00.1";
 	assert_int_equal(rig_plug(&rig), SLOT);
 	assert_true(log_said("cannot be reset"));
+	assert_true(log_said("0000:01:00.1 would be reset with it"));
 	rig_end(&rig);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(sizing),
-		TEST(doorbells_never_exit),
-		TEST(bar_moves),
-		TEST(bar_over_ram),
-		TEST(decode_storm),
-		TEST(asleep),
-		TEST(no_slot),
-		TEST(msix_lazily),
-		TEST(masked_is_pending),
-		TEST(mask_storm),
-		TEST(absurd_msi_addresses),
-		TEST(msi),
-		TEST(intx),
-		TEST(guest_reset),
-		TEST(host_wants_it_back),
-		TEST(guest_is_asked_first),
-		TEST(hardware_fails),
-		TEST(no_reset),
+		RIG_TEST(sizing),
+		RIG_TEST(doorbells_never_exit),
+		RIG_TEST(bar_moves),
+		RIG_TEST(bar_over_ram),
+		RIG_TEST(decode_storm),
+		RIG_TEST(asleep),
+		RIG_TEST(no_slot),
+		RIG_TEST(msix_lazily),
+		RIG_TEST(masked_is_pending),
+		RIG_TEST(mask_storm),
+		RIG_TEST(absurd_msi_addresses),
+		RIG_TEST(msi),
+		RIG_TEST(intx),
+		RIG_TEST(guest_reset),
+		RIG_TEST(host_wants_it_back),
+		RIG_TEST(guest_is_asked_first),
+		RIG_TEST(hardware_fails),
+		RIG_TEST(no_reset),
 	};
 
 	return UNIT_RUN(tests);

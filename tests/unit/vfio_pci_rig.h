@@ -47,8 +47,7 @@ static inline void rig_make(struct rig *rig, void **state)
 	memset(rig, 0, sizeof(*rig));
 	rig->root = *state;
 	vfio_rig_open(&rig->host, rig->root);
-	rig_add_sysfs(rig->root, NIC, 7, "vfio-pci");
-	rig->f = fake_vfio_add_nic(&rig->host.fake, NIC, 7);
+	rig->f = vfio_rig_add(&rig->host, rig->root, NIC, 7);
 	rig_open(&rig->guest);
 	rwy_memslot_init(&rig->slots, -1, 0);
 	assert_int_equal(rwy_poll_open(&rig->poll, RWY_POLL_NEVER), 0);
@@ -56,7 +55,7 @@ static inline void rig_make(struct rig *rig, void **state)
 
 static inline int rig_plug(struct rig *rig)
 {
-	struct rwy_space_device device = {NIC, -1, -1};
+	struct rwy_space_device device = {.bdf = NIC, .fd = -1, .iommu_fd = -1};
 	const struct rwy_vfio_pci_config config = {
 		.pci = rig->guest.pci,
 		.space = rig->host.space,

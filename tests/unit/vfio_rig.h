@@ -74,9 +74,31 @@ static inline void vfio_rig_close(struct vfio_rig *rig)
 	fake_vfio_close(&rig->fake);
 }
 
+/* A function bound to vfio-pci; its device's file is there for a kernel that has iommufd. */
+static inline struct fake_vfio_function *vfio_rig_add(struct vfio_rig *rig, const char *root,
+						      const char *bdf, unsigned group)
+{
+	char path[128];
+
+	rig_add_sysfs(root, bdf, group, "vfio-pci");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/vfio%u/dev", bdf,
+		 rig->fake.nr_functions);
+	if (rig->fake.has_iommufd)
+		fake_root_write(root, path, "511:0\n");
+	return fake_vfio_add_nic(&rig->fake, bdf, group);
+}
+
+/* With one function, in group 7. */
+static inline void vfio_rig_open_with(struct vfio_rig *rig, const char *root, bool iommufd)
+{
+	vfio_rig_open(rig, root);
+	rig->fake.has_iommufd = iommufd;
+	vfio_rig_add(rig, root, RIG_NIC, 7);
+}
+
 static inline int vfio_rig_attach(struct vfio_rig *rig, const char *bdf, struct rwy_vfio *vfio)
 {
-	struct rwy_space_device device = {bdf, -1, -1};
+	struct rwy_space_device device = {.bdf = bdf, .fd = -1, .iommu_fd = -1};
 
 	return rwy_space_attach(rig->space, &device, vfio);
 }
@@ -91,5 +113,7 @@ static inline void vfio_rig_refused(struct vfio_rig *rig, int err, const char *s
 	assert_int_equal(rig->fake.nr_maps, 0);
 	vfio_rig_close(rig);
 }
+
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
 
 #endif
