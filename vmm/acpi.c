@@ -6,11 +6,14 @@
 #include "vmm/pm.h"
 #include "vmm/rtc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 _Static_assert(RWY_LAYOUT_MMIO32_LAST == RWY_LAYOUT_MMIO32_END - 1, "the DSDT's window");
 _Static_assert(RWY_LAYOUT_MMIO32_SIZE == RWY_LAYOUT_MMIO32_END - RWY_LAYOUT_MMIO32,
+	       "the DSDT's window");
+_Static_assert(RWY_LAYOUT_MMIO64 + RWY_LAYOUT_MMIO64_SIZE - 1 == RWY_LAYOUT_MMIO64_LAST,
 	       "the DSDT's window");
 
 #define PACKED __attribute__((packed))
@@ -129,6 +132,16 @@ struct xsdt {
 	struct header header;
 	uint64_t tables[3];
 } PACKED;
+
+/* A QWord address space descriptor (ACPI 6.5 section 6.4.3.5.1) */
+struct qword {
+	uint8_t tag;
+	uint16_t length;
+	uint8_t type, flags, type_flags;
+	uint64_t granularity, first, last, translation, size;
+} PACKED;
+#define TAG_QWORD  0x8a
+#define TAG_VENDOR 0x84 /* nobody looks at it */
 
 #define FADT_WBINVD (1u << 0)
 #define FADT_C1	    (1u << 2)
@@ -278,7 +291,31 @@ static void fill_rsdp(struct rsdp *r, uint64_t xsdt)
 	r->extended_checksum = checksum(r, sizeof(*r));
 }
 
-int rwy_acpi_build(uint8_t *buf, size_t len, uint64_t gpa, unsigned nr_cpus)
+/* The only one in the table whose addresses are those. */
+static void move_window(struct header *table, const struct rwy_pci_window *high)
+{
+	uint8_t *at = (uint8_t *)table, *end = at + table->length - sizeof(struct qword);
+	struct qword q = {0};
+
+	for (; at <= end; at++) {
+		memcpy(&q, at, sizeof(q));
+		if (q.tag == TAG_QWORD && q.length == sizeof(q) - 3 &&
+		    q.first == RWY_LAYOUT_MMIO64 && q.last == RWY_LAYOUT_MMIO64_LAST)
+			break;
+	}
+	assert(at <= end);
+	q.first = high->base;
+	q.size = high->size;
+	q.last = high->base + high->size - 1;
+	if (!high->size)
+		q.tag = TAG_VENDOR;
+	memcpy(at, &q, sizeof(q));
+	table->checksum = 0;
+	finish(table);
+}
+
+int rwy_acpi_build(uint8_t *buf, size_t len, uint64_t gpa, unsigned nr_cpus,
+		   const struct rwy_pci_window *high)
 {
 	struct builder b = {.at = buf, .left = len, .gpa = gpa};
 	uint64_t rsdp_gpa, xsdt_gpa, facs_gpa, dsdt_gpa, fadt_gpa, madt_gpa, mcfg_gpa;
@@ -295,6 +332,7 @@ int rwy_acpi_build(uint8_t *buf, size_t len, uint64_t gpa, unsigned nr_cpus)
 	    nr_cpus > RWY_ACPI_CPUS_MAX)
 		return -ENOSPC;
 	memcpy(dsdt_at, dsdt, sizeof(dsdt));
+	move_window(dsdt_at, high);
 	memcpy(facs->signature, "FACS", sizeof(facs->signature));
 	facs->length = sizeof(*facs);
 	facs->version = 2;

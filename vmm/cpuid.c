@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,7 @@
 #define LEAF_TOPOLOGY	     0xb
 #define LEAF_TOPOLOGY_V2     0x1f
 #define LEAF_AMD_FEATURES    0x80000001
+#define OLD_ADDRESS_BITS     36
 #define LEAF_AMD_SIZES	     0x80000008
 #define LEAF_AMD_CACHES	     0x8000001d
 #define LEAF_AMD_CORE	     0x8000001e
@@ -45,6 +47,13 @@ int rwy_cpuid_get(struct rwy_cpuid *cpuid, int kvm_fd)
 		return err;
 	}
 	return 0;
+}
+
+unsigned rwy_cpuid_address_bits(void)
+{
+	unsigned eax, ebx, ecx, edx;
+
+	return __get_cpuid(LEAF_AMD_SIZES, &eax, &ebx, &ecx, &edx) ? eax & 0xff : OLD_ADDRESS_BITS;
 }
 
 struct kvm_cpuid_entry2 *rwy_cpuid_find(struct rwy_cpuid *cpuid, uint32_t leaf, uint32_t index)

@@ -23,6 +23,8 @@ struct rwy_cpuid {
 RWY_MUST_CHECK int rwy_cpuid_get(struct rwy_cpuid *cpuid, int kvm_fd);
 /* Makes it that of vCPU `id` among nr_vcpus. tsc_deadline: KVM can do that timer. */
 void rwy_cpuid_fit(struct rwy_cpuid *cpuid, unsigned id, unsigned nr_vcpus, bool tsc_deadline);
+/* Of a physical address, on this host and so in its guests. */
+unsigned rwy_cpuid_address_bits(void);
 /* For tests; NULL when there is no such leaf. */
 struct kvm_cpuid_entry2 *rwy_cpuid_find(struct rwy_cpuid *cpuid, uint32_t leaf, uint32_t index);
 

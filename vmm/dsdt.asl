@@ -52,11 +52,17 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "RINGWY", "RINGWAY", 1)
 				WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
 					0, 0, 0xcf7, 0, 0xcf8)
 				WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
-					0, 0xd00, 0xffff, 0, 0xf300)
+					0, RWY_LAYOUT_PORTS, RWY_LAYOUT_PORTS_LAST, 0,
+					RWY_LAYOUT_PORTS_SIZE)
 				DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
 					NonCacheable, ReadWrite,
 					0, RWY_LAYOUT_MMIO32, RWY_LAYOUT_MMIO32_LAST, 0,
 					RWY_LAYOUT_MMIO32_SIZE)
+				/* acpi.c moves this one to where the guest has room, or drops it. */
+				QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
+					Cacheable, ReadWrite,
+					0, RWY_LAYOUT_MMIO64, RWY_LAYOUT_MMIO64_LAST, 0,
+					RWY_LAYOUT_MMIO64_SIZE)
 			})
 
 			/* INTA of a slot: pin RWY_LAYOUT_INTX_GSI + slot % 8. Nobody has other pins. */

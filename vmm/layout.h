@@ -20,6 +20,13 @@
 #define RWY_LAYOUT_MMIO32_LAST 0xfebfffff /* for ASL, which does not count */
 #define RWY_LAYOUT_MMIO32_SIZE 0x3ec00000
 
+/* 64-bit PCI memory window, within what an IOMMU of 39 bits translates; beyond the terabyte where
+ * RAM is in the way (pci_window.c). */
+#define RWY_LAYOUT_MMIO64	 0x4000000000
+#define RWY_LAYOUT_MMIO64_BEYOND 0x10000000000
+#define RWY_LAYOUT_MMIO64_SIZE	 0x4000000000
+#define RWY_LAYOUT_MMIO64_LAST	 0x7fffffffff
+
 #define RWY_LAYOUT_IOAPIC 0xfec00000
 #define RWY_LAYOUT_LAPIC  0xfee00000
 /* KVM's own: identity map page and, after it, the three pages of the TSS. */
@@ -30,7 +37,10 @@
 #define RWY_LAYOUT_HT	  0xfd00000000
 #define RWY_LAYOUT_HT_END 0x10000000000
 
-/* Ports */
+/* Ports; the window is PCI's */
+#define RWY_LAYOUT_PORTS      0x1000
+#define RWY_LAYOUT_PORTS_LAST 0xffff
+#define RWY_LAYOUT_PORTS_SIZE 0xf000
 #define RWY_LAYOUT_RTC_PORT   0x70
 #define RWY_LAYOUT_COM1_PORT  0x3f8
 #define RWY_LAYOUT_PM_PORT    0x600 /* PM1 event block, PM1 control, PM timer */

@@ -125,7 +125,7 @@ static int load(struct rwy_machine *machine)
 	if (err)
 		return err;
 	err = tables ? rwy_acpi_build(tables, RWY_BOOT_ACPI_SIZE, RWY_BOOT_ACPI,
-				      machine->cfg->nr_cpus)
+				      machine->cfg->nr_cpus, &machine->high)
 		     : -ENOMEM;
 	if (err < 0)
 		rwy_error("no room for the ACPI tables");
@@ -289,6 +289,8 @@ int rwy_machine_open(struct rwy_machine *machine, const struct rwy_cfg *cfg, str
 	err = rwy_vm_open(&machine->vm, &vm_config);
 	if (err)
 		goto close_boot;
+	machine->high =
+		rwy_pci_window_high(RWY_LAYOUT_RAM_HIGH + cfg->memory, rwy_cpuid_address_bits());
 	err = load(machine);
 	if (err)
 		goto close_vm;
@@ -364,6 +366,7 @@ static int add_platform(struct rwy_machine *machine)
 		.mmio = &machine->vm.mmio,
 		.pio = &machine->vm.pio,
 		.irq = machine->vm.irq,
+		.high = machine->high,
 		.reset_port = on_reset_port,
 		.ctx = machine,
 	};

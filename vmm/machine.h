@@ -44,6 +44,7 @@ struct rwy_machine {
 	struct rwy_console console;
 	struct rwy_rtc rtc;
 	struct rwy_pm pm;
+	struct rwy_pci_window high; /* where large BARs go */
 	struct rwy_pci *pci;
 	struct rwy_spawn *spawn;
 	struct rwy_vdev *vdevs[RWY_CFG_DEVICES]; /* the first nr_plugged are the PCI root's */

@@ -31,10 +31,6 @@
 #define ADDR_DEVFN(addr) ((addr) >> 8 & 0xff)
 #define ADDR_REG(addr)	 ((addr)&0xfc)
 
-/* Of a bridge's memory window: what a hot-plugged device may need; 16 of them leave half of all. */
-#define BRIDGE_WINDOW (UINT32_C(32) << 20)
-#define BRIDGE_ALIGN  (UINT32_C(1) << 20)
-
 struct rwy_pci {
 	struct rwy_bus *mmio;
 	struct rwy_bus *pio;
@@ -44,7 +40,7 @@ struct rwy_pci {
 	struct rwy_pci_dev *slots[RWY_PCI_SLOTS];
 	struct rwy_pci_dev bridge;
 	uint32_t address; /* port 0xcf8 */
-	uint64_t window;  /* first free address of the 32-bit window */
+	struct rwy_pci_windows windows;
 	uint8_t nr_buses; /* behind bridges, at power-on */
 	void (*reset_done)(void *ctx);
 	void *reset_ctx;
@@ -64,11 +60,6 @@ static struct rwy_pci_dev *dev_at(const struct rwy_pci *pci, unsigned place)
 	return dev && place >= RWY_PCI_SLOTS ? dev->child : dev;
 }
 
-static bool is_bridge(const struct rwy_pci_dev *dev)
-{
-	return dev->config[PCI_HEADER_TYPE] == PCI_HEADER_TYPE_BRIDGE;
-}
-
 /* Bus numbers behind the root are the guest's to give. */
 static struct rwy_pci_dev *find_dev(const struct rwy_pci *pci, uint64_t bus, uint64_t devfn)
 {
@@ -79,30 +70,10 @@ static struct rwy_pci_dev *find_dev(const struct rwy_pci *pci, uint64_t bus, uin
 	for (unsigned slot = 0; slot < RWY_PCI_SLOTS; slot++) {
 		const struct rwy_pci_dev *dev = pci->slots[slot];
 
-		if (dev && is_bridge(dev) && dev->config[PCI_SECONDARY_BUS] == bus)
+		if (dev && rwy_pci_is_bridge(dev) && dev->config[PCI_SECONDARY_BUS] == bus)
 			return devfn == 0 && dev->child && !dev->child->leaving ? dev->child : NULL;
 	}
 	return NULL;
-}
-
-static bool in_window(uint64_t base, uint64_t limit, uint64_t addr, uint64_t size)
-{
-	return addr >= base && addr + (size - 1) <= limit;
-}
-
-/* A bridge passes on what one of its two windows holds (PCI-to-PCI Bridge 1.2 section 3.2.5). */
-static bool forwards(const struct rwy_pci_dev *bridge, uint64_t addr, uint64_t size)
-{
-	const uint8_t *c = bridge->config;
-	uint64_t base = (uint64_t)(get16(c + PCI_MEMORY_BASE) & 0xfff0) << 16;
-	uint64_t limit = (uint64_t)(get16(c + PCI_MEMORY_LIMIT) | 0xf) << 16 | 0xffff;
-	uint64_t pref_base = (uint64_t)get32(c + PCI_PREF_BASE_UPPER32) << 32 |
-			     (uint64_t)(get16(c + PCI_PREF_MEMORY_BASE) & 0xfff0) << 16;
-	uint64_t pref_limit = (uint64_t)get32(c + PCI_PREF_LIMIT_UPPER32) << 32 |
-			      (uint64_t)(get16(c + PCI_PREF_MEMORY_LIMIT) | 0xf) << 16 | 0xffff;
-
-	return (get16(c + PCI_COMMAND) & PCI_COMMAND_MEMORY) &&
-	       (in_window(base, limit, addr, size) || in_window(pref_base, pref_limit, addr, size));
 }
 
 /* ---- BARs ---- */
@@ -123,25 +94,23 @@ static void bar_write(void *ctx, uint64_t off, const void *buf, unsigned len)
 	bar->dev->ops->bar_write(bar->dev, (unsigned)(bar - bar->dev->bars), off, buf, len);
 }
 
-static bool is_wide(const struct rwy_pci_dev *dev, unsigned bar)
+static struct rwy_bus *bus_of(const struct rwy_pci_dev *dev, unsigned i)
 {
-	return bar != RWY_PCI_ROM &&
-	       (dev->config[rwy_pci_bar_register(bar)] & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
-		       PCI_BASE_ADDRESS_MEM_TYPE_64;
+	return rwy_pci_bar_is_ports(dev, i) ? dev->pci->pio : dev->pci->mmio;
 }
 
 /* Where the guest wants it, 0: nowhere, or where no host bridge would send an access. */
 static uint64_t wanted_at(const struct rwy_pci_dev *dev, unsigned i)
 {
 	const uint8_t *reg = dev->config + rwy_pci_bar_register(i);
-	uint64_t addr = get32(reg) & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK & ~(dev->bars[i].size - 1);
+	uint16_t decode = rwy_pci_bar_is_ports(dev, i) ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+	uint64_t addr = get32(reg);
 
-	if (is_wide(dev, i))
+	if (rwy_pci_bar_is_wide(dev, i))
 		addr |= (uint64_t)get32(reg + 4) << 32;
-	if (!(get16(dev->config + PCI_COMMAND) & PCI_COMMAND_MEMORY) || addr < RWY_LAYOUT_MMIO32 ||
-	    addr >= RWY_LAYOUT_MMIO32_END || dev->bars[i].size > RWY_LAYOUT_MMIO32_END - addr)
-		return 0;
-	if (dev->leaving || (dev->bridge && !forwards(dev->bridge, addr, dev->bars[i].size)))
+	addr &= ~(dev->bars[i].size - 1); /* and with that what kind of BAR it is */
+	if (!(get16(dev->config + PCI_COMMAND) & decode) || dev->leaving ||
+	    !rwy_pci_window_reaches(&dev->pci->windows, dev, i, addr))
 		return 0;
 	return i == RWY_PCI_ROM && !(*reg & PCI_ROM_ADDRESS_ENABLE) ? 0 : addr;
 }
@@ -156,7 +125,7 @@ static void tell_mapped(struct rwy_pci_dev *dev, unsigned i, bool mapped)
 static void unmap_bar(struct rwy_pci_dev *dev, unsigned i)
 {
 	tell_mapped(dev, i, false);
-	rwy_bus_del(dev->pci->mmio, dev->bars[i].addr);
+	rwy_bus_del(bus_of(dev, i), dev->bars[i].addr);
 }
 
 static void map_bar(struct rwy_pci_dev *dev, unsigned i, uint64_t addr)
@@ -172,7 +141,7 @@ static void map_bar(struct rwy_pci_dev *dev, unsigned i, uint64_t addr)
 		.reads = bar->reads,
 		.writes = bar->writes,
 	};
-	int rc = rwy_bus_add(dev->pci->mmio, &range);
+	int rc = rwy_bus_add(bus_of(dev, i), &range);
 
 	if (rc < 0) {
 		if (rwy_log_allow(&dev->pci->limit, 4))
@@ -279,36 +248,8 @@ static void port_write(void *ctx, uint64_t off, const void *buf, unsigned len)
 
 /* ---- plugging ---- */
 
-/* As firmware would: a guest may keep it, and it is the same at each reset. */
-static int place_bars(struct rwy_pci_dev *dev, uint64_t *next, uint64_t end)
-{
-	for (unsigned i = 0; i < RWY_PCI_BARS; i++) {
-		if (dev->bars[i].size == 0)
-			continue;
-		*next = RWY_ALIGN_UP(*next, dev->bars[i].size);
-		if (*next >= end || dev->bars[i].size > end - *next)
-			return -ENOSPC;
-		put32(dev->config + rwy_pci_bar_register(i),
-		      (uint32_t)*next | dev->config[rwy_pci_bar_register(i)]);
-		*next += dev->bars[i].size;
-	}
-	return 0;
-}
-
-static int place_window(struct rwy_pci_dev *dev, uint64_t *next)
-{
-	*next = RWY_ALIGN_UP(*next, (uint64_t)BRIDGE_ALIGN);
-	if (*next + BRIDGE_WINDOW > RWY_LAYOUT_MMIO32_END)
-		return -ENOSPC;
-	put16(dev->config + PCI_MEMORY_BASE, (uint16_t)(*next >> 16));
-	*next += BRIDGE_WINDOW;
-	put16(dev->config + PCI_MEMORY_LIMIT, (uint16_t)((*next - BRIDGE_ALIGN) >> 16));
-	return 0;
-}
-
 static int plug_on_root(struct rwy_pci *pci, struct rwy_pci_dev *dev)
 {
-	uint64_t next = pci->window;
 	unsigned slot = 0;
 	int rc;
 
@@ -316,27 +257,20 @@ static int plug_on_root(struct rwy_pci *pci, struct rwy_pci_dev *dev)
 		slot++;
 	if (slot == RWY_PCI_SLOTS)
 		return -ENOSPC;
-	rc = place_bars(dev, &next, RWY_LAYOUT_MMIO32_END);
-	if (rc == 0 && is_bridge(dev))
-		rc = place_window(dev, &next);
+	rc = rwy_pci_window_place(&pci->windows, dev);
 	if (rc < 0)
 		return rc;
-	if (is_bridge(dev))
+	if (rwy_pci_is_bridge(dev))
 		memset(dev->config + PCI_SECONDARY_BUS, ++pci->nr_buses, 2); /* subordinate, too */
-	pci->window = next;
 	dev->slot = slot;
 	pci->slots[slot] = dev;
 	return 0;
 }
 
-static int plug_behind(struct rwy_pci_dev *bridge, struct rwy_pci_dev *dev)
+static int plug_behind(struct rwy_pci *pci, struct rwy_pci_dev *bridge, struct rwy_pci_dev *dev)
 {
-	uint64_t base = (uint64_t)get16(bridge->power_on + PCI_MEMORY_BASE) << 16;
-	int rc;
+	int rc = bridge->child ? -EBUSY : rwy_pci_window_place(&pci->windows, dev);
 
-	if (bridge->child)
-		return -EBUSY;
-	rc = place_bars(dev, &base, base + BRIDGE_WINDOW);
 	if (rc < 0)
 		return rc;
 	dev->slot = 0;
@@ -346,7 +280,7 @@ static int plug_behind(struct rwy_pci_dev *bridge, struct rwy_pci_dev *dev)
 
 int rwy_pci_plug(struct rwy_pci *pci, struct rwy_pci_dev *dev)
 {
-	int rc = dev->bridge ? plug_behind(dev->bridge, dev) : plug_on_root(pci, dev);
+	int rc = dev->bridge ? plug_behind(pci, dev->bridge, dev) : plug_on_root(pci, dev);
 
 	if (rc < 0)
 		return rc;
@@ -412,7 +346,7 @@ int rwy_pci_open(struct rwy_pci **out, const struct rwy_pci_config *config)
 	pci->irq = config->irq;
 	pci->reset_port = config->reset_port;
 	pci->ctx = config->ctx;
-	pci->window = RWY_LAYOUT_MMIO32;
+	rwy_pci_window_init(&pci->windows, &config->high);
 	rc = claim_ranges(pci);
 	if (rc < 0) {
 		free(pci);

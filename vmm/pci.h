@@ -7,8 +7,8 @@
  *
  * Configuration space answers through ECAM (layout.h) and through ports 0xcf8/0xcfc. A device
  * owns its 256 or 4096 bytes and, byte by byte, which bits the guest may write. BARs are placed
- * in the 32-bit window when the device is plugged, so that a guest may keep them; a guest that
- * moves them, or switches decoding off, is followed. A BAR outside the window is not decoded.
+ * in the windows of pci_window.h when the device is plugged, so that a guest may keep them; a guest
+ * that moves them, or switches decoding off, is followed. One outside its window is not decoded.
  *
  * Port 0xcf9, the reset register, lies inside the address port, so the root owns it too and hands
  * its writes on.
@@ -26,6 +26,7 @@
 #include "lib/base.h"
 #include "vmm/bus.h"
 #include "vmm/irq.h"
+#include "vmm/pci_window.h"
 
 #include <linux/pci_regs.h>
 
@@ -58,8 +59,8 @@ struct rwy_pci_dev_ops {
 
 struct rwy_pci_bar {
 	struct rwy_pci_dev *dev;
-	uint64_t addr; /* guest-physical, while mapped */
-	uint64_t size; /* power of two, at least 4096; 0: no such BAR */
+	uint64_t addr; /* guest-physical or port, while mapped */
+	uint64_t size; /* power of two, at least 4096, of ports 4; 0: no such BAR */
 	bool mapped;
 	uint64_t reads; /* as bus.h counts them, over all places the BAR has been at */
 	uint64_t writes;
@@ -91,6 +92,25 @@ RWY_INLINE unsigned rwy_pci_bar_register(unsigned bar)
 	return bar == RWY_PCI_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar;
 }
 
+RWY_INLINE bool rwy_pci_bar_is_ports(const struct rwy_pci_dev *dev, unsigned bar)
+{
+	return bar != RWY_PCI_ROM && dev->bars[bar].size &&
+	       dev->config[rwy_pci_bar_register(bar)] & PCI_BASE_ADDRESS_SPACE_IO;
+}
+
+/* It takes two registers. */
+RWY_INLINE bool rwy_pci_bar_is_wide(const struct rwy_pci_dev *dev, unsigned bar)
+{
+	return bar != RWY_PCI_ROM && !rwy_pci_bar_is_ports(dev, bar) &&
+	       (dev->config[rwy_pci_bar_register(bar)] & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
+		       PCI_BASE_ADDRESS_MEM_TYPE_64;
+}
+
+RWY_INLINE bool rwy_pci_is_bridge(const struct rwy_pci_dev *dev)
+{
+	return dev->config[PCI_HEADER_TYPE] == PCI_HEADER_TYPE_BRIDGE;
+}
+
 struct rwy_pci_id {
 	uint16_t vendor;
 	uint16_t device;
@@ -104,6 +124,7 @@ struct rwy_pci_config {
 	struct rwy_bus *mmio;
 	struct rwy_bus *pio;
 	struct rwy_irq *irq;
+	struct rwy_pci_window high; /* as the DSDT has it */
 	/* The guest wrote this byte to port 0xcf9. May be NULL. */
 	void (*reset_port)(void *ctx, uint8_t value);
 	void *ctx;
@@ -124,8 +145,8 @@ struct rwy_irq *rwy_pci_irq(const struct rwy_pci *pci);
 void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops, const char *name,
 		      const struct rwy_pci_id *id);
 void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size);
-/* The same for any size; type: the PCI_BASE_ADDRESS_MEM_* bits. A 64-bit BAR takes two registers.
- * RWY_PCI_ROM: decoded while its own enable bit is set, too. */
+/* The same for any size; type: the PCI_BASE_ADDRESS_MEM_* bits or PCI_BASE_ADDRESS_SPACE_IO. A
+ * 64-bit BAR takes two registers. RWY_PCI_ROM: decoded while its own enable bit is set, too. */
 void rwy_pci_dev_add_bar_of(struct rwy_pci_dev *dev, unsigned bar, uint64_t size, unsigned type);
 /* body: what follows the two bytes of id and next. Offset of the capability. */
 unsigned rwy_pci_dev_add_cap(struct rwy_pci_dev *dev, uint8_t id, const void *body, unsigned len);

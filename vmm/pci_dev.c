@@ -12,6 +12,7 @@
 #define put32 rwy_pci_bytes_put32
 
 #define BAR_MIN	  4096
+#define PORTS_MIN 4
 #define CAP_FIRST 0x40
 
 void rwy_pci_dev_init(struct rwy_pci_dev *dev, const struct rwy_pci_dev_ops *ops, const char *name,
@@ -41,13 +42,16 @@ void rwy_pci_dev_add_bar(struct rwy_pci_dev *dev, unsigned bar, uint32_t size)
 void rwy_pci_dev_add_bar_of(struct rwy_pci_dev *dev, unsigned bar, uint64_t size, unsigned type)
 {
 	unsigned reg = rwy_pci_bar_register(bar);
+	bool ports = bar != RWY_PCI_ROM && type & PCI_BASE_ADDRESS_SPACE_IO;
 
-	assert(bar < RWY_PCI_BARS && size >= BAR_MIN && RWY_IS_POW2(size));
+	assert(bar < RWY_PCI_BARS && size >= (ports ? PORTS_MIN : BAR_MIN) && RWY_IS_POW2(size));
 	dev->bars[bar] = (struct rwy_pci_bar){.dev = dev, .size = size};
 	dev->config[reg] = (uint8_t)type;
 	put32(dev->writable + reg, (uint32_t) ~(size - 1));
 	if (bar == RWY_PCI_ROM)
 		dev->writable[reg] |= PCI_ROM_ADDRESS_ENABLE;
+	else if (ports)
+		dev->writable[PCI_COMMAND] |= PCI_COMMAND_IO;
 	else if (type & PCI_BASE_ADDRESS_MEM_TYPE_64)
 		put32(dev->writable + reg + 4, (uint32_t)(~(size - 1) >> 32));
 }

@@ -34,10 +34,14 @@ static inline void rig_quiet(void *ctx)
 	((struct pci_rig *)ctx)->quiet++;
 }
 
-static inline void rig_open(struct pci_rig *rig)
+static const struct rwy_pci_window rig_high = {0x4000000000, 0x4000000000};
+static const struct rwy_pci_window rig_no_high;
+
+static inline void rig_open_with(struct pci_rig *rig, const struct rwy_pci_window *high)
 {
 	struct rwy_pci_config config = {.mmio = &rig->mmio,
 					.pio = &rig->pio,
+					.high = *high,
 					.reset_port = rig_reset_port,
 					.ctx = rig};
 
@@ -48,6 +52,11 @@ static inline void rig_open(struct pci_rig *rig)
 	assert_int_equal(rwy_irq_open(&rig->irq, -1), 0);
 	config.irq = rig->irq;
 	assert_int_equal(rwy_pci_open(&rig->pci, &config), 0);
+}
+
+static inline void rig_open(struct pci_rig *rig)
+{
+	rig_open_with(rig, &rig_no_high);
 }
 
 static inline void rig_close(struct pci_rig *rig)

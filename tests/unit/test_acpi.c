@@ -10,6 +10,8 @@
 
 #define GPA 0xe0000
 
+static const struct rwy_pci_window high = {0x10000000000, 0x4000000000};
+
 struct fixture {
 	uint8_t buf[0x10000];
 	int len;
@@ -20,7 +22,7 @@ static int setup(void **state)
 	static struct fixture f;
 
 	memset(&f, 0xee, sizeof(f));
-	f.len = rwy_acpi_build(f.buf, sizeof(f.buf), GPA, 64);
+	f.len = rwy_acpi_build(f.buf, sizeof(f.buf), GPA, 64, &high);
 	*state = &f;
 	return f.len > 0 ? 0 : -1;
 }
@@ -91,6 +93,35 @@ static void fixed_description(void **state)
 	assert_int_equal(fadt[128], 6);
 }
 
+/* The 64-bit window of PCI0: first, last and size at these offsets of a QWord descriptor. */
+static const uint8_t *window(struct fixture *f, uint8_t tag)
+{
+	const uint8_t *dsdt = table(f, get(listed(f, 0, "FACP") + 140, 8), "DSDT");
+	const uint8_t *end = dsdt + get(dsdt + 4, 4) - 46, *found = NULL;
+
+	for (const uint8_t *at = dsdt; at < end; at++)
+		if (at[0] == tag && get(at + 1, 2) == 43 && at[3] == 0) {
+			assert_null(found);
+			found = at;
+		}
+	assert_non_null(found);
+	return found;
+}
+
+static void pci_window(void **state)
+{
+	static const struct rwy_pci_window none;
+	struct fixture *f = *state;
+	const uint8_t *at = window(f, 0x8a);
+
+	assert_int_equal(get(at + 14, 8), high.base);
+	assert_int_equal(get(at + 22, 8), high.base + high.size - 1);
+	assert_int_equal(get(at + 38, 8), high.size);
+	f->len = rwy_acpi_build(f->buf, sizeof(f->buf), GPA, 64, &none);
+	assert_true(f->len > 0);
+	window(f, 0x84);
+}
+
 static void cpus(void **state)
 {
 	struct fixture *f = *state;
@@ -126,8 +157,8 @@ static void no_room(void **state)
 	struct fixture *f = *state;
 
 	for (size_t len = 0; len < (size_t)f->len; len += 61)
-		assert_int_equal(rwy_acpi_build(f->buf, len, GPA, 64), -ENOSPC);
-	assert_int_equal(rwy_acpi_build(f->buf, sizeof(f->buf), GPA, 256), -ENOSPC);
+		assert_int_equal(rwy_acpi_build(f->buf, len, GPA, 64, &high), -ENOSPC);
+	assert_int_equal(rwy_acpi_build(f->buf, sizeof(f->buf), GPA, 256, &high), -ENOSPC);
 }
 
 /* iasl takes each table apart without complaint. */
@@ -166,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(root, setup),
 		cmocka_unit_test_setup(fixed_description, setup),
+		cmocka_unit_test_setup(pci_window, setup),
 		cmocka_unit_test_setup(cpus, setup),
 		cmocka_unit_test_setup(pci, setup),
 		cmocka_unit_test_setup(no_room, setup),

@@ -340,12 +340,123 @@ static void express(void **state)
 	rig_close(&rig);
 }
 
+/* ---- windows ---- */
+
+static uint64_t wide_at(struct pci_rig *rig, unsigned slot)
+{
+	return (cfg_in(rig, slot, 0x10, 4) & ~0xfu) | (uint64_t)cfg_in(rig, slot, 0x14, 4) << 32;
+}
+
+static void wide_put(struct pci_rig *rig, unsigned slot, uint64_t addr)
+{
+	cfg_out(rig, slot, 0x10, 4, (uint32_t)addr);
+	cfg_out(rig, slot, 0x14, 4, (uint32_t)(addr >> 32));
+}
+
+/* A large BAR is above 4 GiB, where the guest may move it about. */
+static void large_bar(void **state)
+{
+	struct pci_rig rig;
+	struct toy toy;
+
+	rig_open_with(&rig, &rig_high);
+	memset(&toy, 0, sizeof(toy));
+	rwy_pci_dev_init(&toy.pci, &toy_ops, "toy", &(struct rwy_pci_id){.vendor = 1});
+	rwy_pci_dev_add_bar_of(&toy.pci, 0, UINT64_C(8) << 30, 0xc);
+	rwy_pci_dev_add_bar_of(&toy.pci, 2, 0x10000, 0xc);
+	assert_int_equal(rwy_pci_plug(rig.pci, &toy.pci), 0);
+	assert_int_equal(wide_at(&rig, 1), rig_high.base);
+	cfg_out(&rig, 1, 0x04, 2, 2);
+	assert_true(toy.pci.bars[0].mapped);
+	assert_int_equal(rig_in(&rig.mmio, rig_high.base + 0x1fffffff8, 8),
+			 UINT64_C(0x1010101010101010));
+	/* The small one need not be there. */
+	assert_in_range(toy.pci.bars[2].addr, RWY_LAYOUT_MMIO32, RWY_LAYOUT_MMIO32_END - 1);
+	wide_put(&rig, 1, rig_high.base + rig_high.size - (UINT64_C(8) << 30));
+	assert_true(toy.pci.bars[0].mapped);
+	wide_put(&rig, 1, rig_high.base + rig_high.size);
+	assert_false(toy.pci.bars[0].mapped);
+	wide_put(&rig, 1, rig_high.base - (UINT64_C(8) << 30));
+	assert_false(toy.pci.bars[0].mapped);
+	rig_close(&rig);
+}
+
+static void too_large_bar(void **state)
+{
+	struct pci_rig rig;
+	struct toy toy, small;
+
+	for (unsigned high = 0; high < 2; high++) {
+		rig_open_with(&rig, high ? &rig_high : &rig_no_high);
+		memset(&toy, 0, sizeof(toy));
+		rwy_pci_dev_init(&toy.pci, &toy_ops, "toy", &(struct rwy_pci_id){.vendor = 1});
+		rwy_pci_dev_add_bar_of(&toy.pci, 0, high ? rig_high.size * 2 : UINT64_C(2) << 30,
+				       0xc);
+		assert_int_equal(rwy_pci_plug(rig.pci, &toy.pci), -ENOSPC);
+		/* Nothing of a window was lost. */
+		toy_plug(&rig, &small);
+		assert_int_equal(cfg_in(&rig, 1, 0x10, 4), RWY_LAYOUT_MMIO32);
+		rig_close(&rig);
+	}
+}
+
+static void bar_of_ports(void **state)
+{
+	struct pci_rig rig;
+	struct toy toy;
+	uint32_t at;
+
+	rig_open(&rig);
+	memset(&toy, 0, sizeof(toy));
+	rwy_pci_dev_init(&toy.pci, &toy_ops, "toy", &(struct rwy_pci_id){.vendor = 1});
+	rwy_pci_dev_add_bar_of(&toy.pci, 0, 0x1000, 0);
+	rwy_pci_dev_add_bar_of(&toy.pci, 2, 0x20, PCI_BASE_ADDRESS_SPACE_IO);
+	assert_int_equal(rwy_pci_plug(rig.pci, &toy.pci), 0);
+	at = cfg_in(&rig, 1, 0x18, 4);
+	assert_int_equal(at, RWY_LAYOUT_PORTS | PCI_BASE_ADDRESS_SPACE_IO);
+	cfg_out(&rig, 1, 0x18, 4, UINT32_MAX);
+	assert_int_equal(cfg_in(&rig, 1, 0x18, 4), 0xffffffe1);
+	cfg_out(&rig, 1, 0x18, 4, at + 0x40);
+	cfg_out(&rig, 1, 0x04, 2, PCI_COMMAND_MEMORY);
+	assert_false(toy.pci.bars[2].mapped);
+	cfg_out(&rig, 1, 0x04, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
+	assert_true(toy.pci.bars[0].mapped);
+	assert_true(toy.pci.bars[2].mapped);
+	assert_int_equal(rig_in(&rig.pio, RWY_LAYOUT_PORTS + 0x44, 4), 0x12121212);
+	assert_int_equal(toy.last_off, 4);
+	/* Not over ports that are the machine's, nor beyond the last one. */
+	cfg_out(&rig, 1, 0x18, 4, 0xce0);
+	assert_false(toy.pci.bars[2].mapped);
+	cfg_out(&rig, 1, 0x18, 4, 0x10000);
+	assert_false(toy.pci.bars[2].mapped);
+	assert_true(toy.pci.bars[0].mapped);
+	rig_close(&rig);
+}
+
+/* Behind all RAM and within what CPUs can address, or nowhere. */
+static void high_window(void **state)
+{
+	const uint64_t tib = UINT64_C(1) << 40;
+
+	assert_int_equal(rwy_pci_window_high(UINT64_C(1) << 33, 39).base, 0x4000000000);
+	assert_int_equal(rwy_pci_window_high(UINT64_C(1) << 33, 52).base, 0x4000000000);
+	assert_int_equal(rwy_pci_window_high(UINT64_C(1) << 33, 38).size, 0);
+	assert_int_equal(rwy_pci_window_high(0x4000000001, 40).size, 0);
+	assert_int_equal(rwy_pci_window_high(0x4000000001, 46).base, tib);
+	assert_int_equal(rwy_pci_window_high(tib - 1, 41).base, tib);
+	assert_int_equal(rwy_pci_window_high(tib + 1, 64).size, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identity), cmocka_unit_test(masks),   cmocka_unit_test(sizing),
-		cmocka_unit_test(decoding), cmocka_unit_test(overlap), cmocka_unit_test(ports),
-		cmocka_unit_test(reset),    cmocka_unit_test(full),    cmocka_unit_test(express),
+		cmocka_unit_test(identity),	 cmocka_unit_test(masks),
+		cmocka_unit_test(sizing),	 cmocka_unit_test(decoding),
+		cmocka_unit_test(overlap),	 cmocka_unit_test(ports),
+		cmocka_unit_test(reset),	 cmocka_unit_test(full),
+		cmocka_unit_test(express),	 cmocka_unit_test(large_bar),
+		cmocka_unit_test(too_large_bar), cmocka_unit_test(bar_of_ports),
+		cmocka_unit_test(high_window),
 	};
 
 	return UNIT_RUN(tests);

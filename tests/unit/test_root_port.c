@@ -186,6 +186,35 @@ static void identity(void **state)
 	rig_close(&b.rig);
 }
 
+/* What is large goes above 4 GiB behind a bridge, too, if it may be prefetched. */
+static void large_bar(void **state)
+{
+	struct bench b = {0};
+	uint64_t at;
+
+	rig_open_with(&b.rig, &rig_high);
+	b.port = add_port(&b, 1);
+	b.slot = 1;
+	b.exp = cfg_cap(&b.rig, b.slot, PCI_CAP_ID_EXP, 0);
+	assert_int_equal(cfg_in(&b.rig, 1, PCI_PREF_MEMORY_BASE, 4), 0xfff10001);
+	assert_int_equal(cfg_in(&b.rig, 1, PCI_PREF_BASE_UPPER32, 4), rig_high.base >> 32);
+	assert_int_equal(cfg_in(&b.rig, 1, PCI_PREF_LIMIT_UPPER32, 4), (rig_high.base >> 32) + 1);
+	rwy_pci_dev_init(&b.stick.pci, &stick_ops, "stick", &(struct rwy_pci_id){.vendor = 1});
+	rwy_pci_dev_add_bar_of(&b.stick.pci, 0, UINT64_C(4) << 30, 0xc);
+	b.stick.pci.bridge = rwy_root_port_pci(b.port);
+	assert_int_equal(rwy_pci_plug(b.rig.pci, &b.stick.pci), 0);
+	at = rig_in(&b.rig.mmio, behind(1, 0, 0x10), 8) & ~UINT64_C(0xf);
+	assert_int_equal(at, rig_high.base);
+	rig_out(&b.rig.mmio, behind(1, 0, PCI_COMMAND), 2, 2);
+	assert_false(b.stick.mapped); /* the bridge does not forward it yet */
+	cfg_out(&b.rig, 1, PCI_COMMAND, 2, 2);
+	assert_true(b.stick.mapped);
+	assert_int_equal(rig_in(&b.rig.mmio, at + 0x100000000 - 4, 4), 0x77777777);
+	cfg_out(&b.rig, 1, PCI_PREF_BASE_UPPER32, 4, (uint32_t)(rig_high.base >> 32) + 1);
+	assert_false(b.stick.mapped);
+	rig_close(&b.rig);
+}
+
 static void buses(void **state)
 {
 	struct bench b;
@@ -444,11 +473,11 @@ static void storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identity),    cmocka_unit_test(buses),
-		cmocka_unit_test(windows),     cmocka_unit_test(arrival),
-		cmocka_unit_test(enabling),    cmocka_unit_test(removal),
-		cmocka_unit_test(booted_with), cmocka_unit_test(slow_leave),
-		cmocka_unit_test(storm),
+		cmocka_unit_test(identity),   cmocka_unit_test(large_bar),
+		cmocka_unit_test(buses),      cmocka_unit_test(windows),
+		cmocka_unit_test(arrival),    cmocka_unit_test(enabling),
+		cmocka_unit_test(removal),    cmocka_unit_test(booted_with),
+		cmocka_unit_test(slow_leave), cmocka_unit_test(storm),
 	};
 
 	return UNIT_RUN(tests);
