@@ -55,9 +55,14 @@ static int read_areas(struct rwy_vfio_region *region, const struct vfio_region_i
 
 	if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
 		return 0;
-	if (info->flags & VFIO_REGION_INFO_FLAG_CAPS)
+	if (info->flags & VFIO_REGION_INFO_FLAG_CAPS) {
+		region->msix_mappable =
+			rwy_vfio_info_cap(info, len, info->cap_offset,
+					  VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+					  sizeof(struct vfio_info_cap_header), &left);
 		cap = rwy_vfio_info_cap(info, len, info->cap_offset,
 					VFIO_REGION_INFO_CAP_SPARSE_MMAP, sizeof(*cap), &left);
+	}
 	if (!cap)
 		return add_area(region, 0, RWY_ALIGN_DOWN(region->size, (uint64_t)PAGE));
 	if (cap->nr_areas > (left - sizeof(*cap)) / sizeof(cap->areas[0]))

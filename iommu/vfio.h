@@ -40,6 +40,8 @@ struct rwy_vfio_region {
 	uint64_t size; /* 0: there is none */
 	uint64_t off;  /* in the device's file */
 	bool readable, writable;
+	bool msix_mappable; /* with the page of the MSI-X table, which the host protects otherwise
+			     */
 	unsigned nr_areas;
 	struct rwy_vfio_area areas[RWY_VFIO_AREAS];
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Registers of a passed-through function. All pages that may be mapped get memory slots while the
- * BAR is decoded, but those of the MSI-X table and its pending bits, which are ours. What has no
- * slot - those pages, BARs smaller than a page, what the kernel does not let us map - is read and
- * written through the device's file.
+ * BAR is decoded, but those of the MSI-X table and its pending bits, which are ours, unless they
+ * have been moved to a BAR of their own. What has no slot - those pages, ports, BARs smaller than a
+ * page, what the kernel does not let us map - is read and written through the device's file.
  */
 #include "vmm/vfio_pci_priv.h"
 

@@ -21,6 +21,8 @@
 #define HEADER	  0x40
 #define EXT_FIRST 0x100
 #define BAR_MIN	  4096
+#define PORTS_MIN 4
+#define PORTS_MAX 256
 #define MSIX_LEN  12
 #define ALL_ONES  0xffffffffu
 
@@ -72,7 +74,17 @@ static void init_header(struct rwy_vfio_pci *t, const uint8_t *raw,
 	}
 }
 
-/* Ports are left out: what can be done through them can be done through memory. */
+/* No root port passes ports on. What can be done through them can be done through memory, mostly.
+ */
+static void init_ports(struct rwy_vfio_pci *t, unsigned i, uint64_t size)
+{
+	if (t->config.bridge || !RWY_IS_POW2(size) || size < PORTS_MIN || size > PORTS_MAX)
+		rwy_info("%s: the guest does without the ports of BAR %u: %s", t->vfio.name, i,
+			 t->config.bridge ? "it is behind a root port" : "so many cannot be");
+	else
+		rwy_pci_dev_add_bar_of(&t->pci, i, size, PCI_BASE_ADDRESS_SPACE_IO);
+}
+
 static int init_bars(struct rwy_vfio_pci *t, const uint8_t *raw)
 {
 	for (unsigned i = 0; i < RWY_PCI_ROM; i++) {
@@ -81,6 +93,8 @@ static int init_bars(struct rwy_vfio_pci *t, const uint8_t *raw)
 		bool wide =
 			(flags & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
 
+		if (size && flags & PCI_BASE_ADDRESS_SPACE_IO)
+			init_ports(t, i, size);
 		if (size == 0 || flags & PCI_BASE_ADDRESS_SPACE_IO)
 			continue;
 		if (!RWY_IS_POW2(size) || (wide && i == RWY_PCI_ROM - 1)) {
@@ -307,6 +321,52 @@ static void check_msix(struct rwy_vfio_pci *t)
 	t->table.len = t->pba.len = 0;
 }
 
+/* A register that is no BAR's, nor the upper half of one's; RWY_PCI_ROM: there is none. */
+static unsigned find_free_bar(const struct rwy_vfio_pci *t)
+{
+	for (unsigned i = RWY_PCI_ROM; i-- > 0;)
+		if (!t->pci.bars[i].size &&
+		    (i == 0 || !t->pci.bars[i - 1].size || !rwy_pci_bar_is_wide(&t->pci, i - 1)))
+			return i;
+	return RWY_PCI_ROM;
+}
+
+static bool fills_pages(const struct rwy_vfio_pci_range *range)
+{
+	return range->off % BAR_MIN == 0 && range->len % BAR_MIN == 0;
+}
+
+/*
+ * What shares a page with the table would exit with it, and that may be a doorbell. Where the
+ * kernel lets us map the page nevertheless, the guest gets all of the BAR, and the table that it
+ * uses, which is not the hardware's, gets a BAR of its own.
+ */
+static void move_msix(struct rwy_vfio_pci *t)
+{
+	uint8_t *cap = t->pci.config + t->msix_cap;
+	uint64_t size = BAR_MIN;
+	unsigned bar;
+
+	if (!t->msix_cap || !t->vfio.regions[t->table.bar].msix_mappable ||
+	    (fills_pages(&t->table) && fills_pages(&t->pba)))
+		return;
+	bar = find_free_bar(t);
+	if (bar == RWY_PCI_ROM) {
+		rwy_warn("%s: no BAR is left for its MSI-X table: doorbells that share a page with "
+			 "it exit",
+			 t->vfio.name);
+		return;
+	}
+	while (size < t->table.len + t->pba.len)
+		size *= 2;
+	t->table.bar = t->pba.bar = bar;
+	t->table.off = 0;
+	t->pba.off = t->table.len;
+	put32(cap + PCI_MSIX_TABLE, bar);
+	put32(cap + PCI_MSIX_PBA, (uint32_t)t->pba.off | bar);
+	rwy_pci_dev_add_bar_of(&t->pci, bar, size, 0);
+}
+
 int rwy_vfio_config_init(struct rwy_vfio_pci *t, const struct rwy_pci_dev_ops *ops)
 {
 	uint8_t raw[RWY_PCI_CONFIG_MAX];
@@ -336,6 +396,7 @@ int rwy_vfio_config_init(struct rwy_vfio_pci *t, const struct rwy_pci_dev_ops *o
 		return err;
 	init_caps(t, raw);
 	check_msix(t);
+	move_msix(t);
 	if (len == RWY_PCI_CONFIG_MAX)
 		init_ext_caps(t, raw);
 	return 0;

@@ -46,6 +46,97 @@ static void doorbells_never_exit(void **state)
 	rig_end(&rig);
 }
 
+static void let_map_table(struct rig *rig)
+{
+	const struct vfio_info_cap_header head = {.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+						  .version = 1};
+
+	memcpy(rig->f->chain[3], &head, sizeof(head));
+	rig->f->chain_len[3] = sizeof(head);
+}
+
+/* Where the kernel lets the table's page be mapped, no page of the BAR exits: the guest's table is
+ * elsewhere. */
+static void table_moves(void **state)
+{
+	uint32_t *at;
+	struct rig rig;
+
+	rig_make(&rig, state);
+	let_map_table(&rig);
+	assert_int_equal(rig_plug(&rig), SLOT);
+	assert_int_equal(in(&rig, MSIX + PCI_MSIX_TABLE, 4), 5);
+	assert_int_equal(in(&rig, MSIX + PCI_MSIX_PBA, 4), 0x30 | 5);
+	out(&rig, 0x04, 2, MEMORY);
+	assert_int_equal(fake_memslot_count(), 2);
+	at = fake_memslot_at(bar_at(&rig, 3) + 0xffc);
+	assert_non_null(at);
+	*at = 0xabcd;
+	assert_int_equal(fake_vfio_peek32(rig.f, 3, 0xffc), 0xabcd);
+	assert_null(fake_memslot_at(bar_at(&rig, 5)));
+	/* It works there, and what is behind it is empty. */
+	out(&rig, MSIX + 2, 2, 0x8000);
+	mem_out(&rig, bar_at(&rig, 5) + 0x10, 8, 0xfee01000);
+	mem_out(&rig, bar_at(&rig, 5) + 0x18, 8, 0x42);
+	assert_int_equal(fake_irq_message(rig.guest.irq, rig.f->triggers[RWY_VFIO_MSIX][1])->data,
+			 0x42);
+	assert_int_equal(mem_in(&rig, bar_at(&rig, 5) + 0x30, 8), 0);
+	assert_int_equal(mem_in(&rig, bar_at(&rig, 5) + 0x800, 4), UINT32_MAX);
+	rig_end(&rig);
+}
+
+static void no_bar_for_the_table(void **state)
+{
+	struct rig rig;
+
+	rig_make(&rig, state);
+	let_map_table(&rig);
+	rig.f->sizes[2] = rig.f->sizes[5] = 0x1000;
+	assert_int_equal(rig_plug(&rig), SLOT);
+	assert_true(log_said("no BAR is left for its MSI-X table"));
+	assert_int_equal(in(&rig, MSIX + PCI_MSIX_TABLE, 4), 3);
+	out(&rig, 0x04, 2, MEMORY);
+	assert_null(fake_memslot_at(bar_at(&rig, 3)));
+	rig_end(&rig);
+}
+
+/* Ports go through the device's file, each access. */
+static void ports(void **state)
+{
+	struct rig rig;
+	uint32_t at;
+
+	rig_make(&rig, state);
+	rig.f->sizes[2] = 0x20;
+	rig.f->region_flags[2] = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	fake_vfio_poke32(rig.f, RWY_VFIO_CONFIG, 0x18, PCI_BASE_ADDRESS_SPACE_IO);
+	assert_int_equal(rig_plug(&rig), SLOT);
+	at = in(&rig, 0x18, 4);
+	assert_int_equal(at & 3, PCI_BASE_ADDRESS_SPACE_IO);
+	at &= ~3u;
+	out(&rig, 0x04, 2, PCI_COMMAND_IO);
+	assert_int_equal(fake_vfio_peek32(rig.f, RWY_VFIO_CONFIG, 4) & 0xffff, PCI_COMMAND_IO);
+	rig_out(&rig.guest.pio, at + 4, 4, 0x11223344);
+	assert_int_equal(fake_vfio_peek32(rig.f, 2, 4), 0x11223344);
+	assert_int_equal(rig_in(&rig.guest.pio, at + 5, 1), 0x33);
+	out(&rig, 0x04, 2, 0);
+	assert_int_equal(rig_in(&rig.guest.pio, at + 5, 1), 0xff);
+	rig_end(&rig);
+}
+
+static void too_many_ports(void **state)
+{
+	struct rig rig;
+
+	rig_make(&rig, state);
+	rig.f->sizes[2] = 0x1000;
+	fake_vfio_poke32(rig.f, RWY_VFIO_CONFIG, 0x18, PCI_BASE_ADDRESS_SPACE_IO);
+	assert_int_equal(rig_plug(&rig), SLOT);
+	assert_true(log_said("does without the ports of BAR 2"));
+	assert_int_equal(in(&rig, 0x18, 4), 0);
+	rig_end(&rig);
+}
+
 static void bar_moves(void **state)
 {
 	struct rig rig;
@@ -386,6 +477,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(sizing),
 		RIG_TEST(doorbells_never_exit),
+		RIG_TEST(table_moves),
+		RIG_TEST(no_bar_for_the_table),
+		RIG_TEST(ports),
+		RIG_TEST(too_many_ports),
 		RIG_TEST(bar_moves),
 		RIG_TEST(bar_over_ram),
 		RIG_TEST(decode_storm),
