@@ -8,13 +8,16 @@
 
 struct row {
 	const char *name;
-	bool link, live;
+	bool link, nvme, live, action, deferred;
 };
 
 static const struct row rows[RWY_ATTR_NR] = {
 	[RWY_ATTR_UP] = {.name = "up", .live = true},
 	[RWY_ATTR_AUTOPROBE] = {.name = "autoprobe", .live = true},
 	[RWY_ATTR_NUMVFS] = {.name = "numvfs"},
+	[RWY_ATTR_KEPT_QUEUES] = {.name = "kept_queues", .nvme = true, .deferred = true},
+	[RWY_ATTR_KEPT_INTERRUPTS] = {.name = "kept_interrupts", .nvme = true, .deferred = true},
+	[RWY_ATTR_PF_RESET] = {.name = "pf_reset", .action = true},
 	[RWY_ATTR_OVERRIDE] = {.name = "override"},
 	[RWY_ATTR_MSIX] = {.name = "msix"},
 	[RWY_ATTR_MAC] = {.name = "mac", .link = true},
@@ -26,6 +29,10 @@ static const struct row rows[RWY_ATTR_NR] = {
 	[RWY_ATTR_LINK_STATE] = {.name = "link_state", .link = true, .live = true},
 	[RWY_ATTR_NODE_GUID] = {.name = "node_guid", .link = true},
 	[RWY_ATTR_PORT_GUID] = {.name = "port_guid", .link = true},
+	[RWY_ATTR_QUEUES] = {.name = "queues", .nvme = true},
+	[RWY_ATTR_INTERRUPTS] = {.name = "interrupts", .nvme = true},
+	[RWY_ATTR_RESET] = {.name = "reset", .action = true},
+	[RWY_ATTR_ONLINE] = {.name = "online", .nvme = true},
 	[RWY_ATTR_DRIVER] = {.name = "driver"},
 };
 
@@ -46,6 +53,21 @@ enum rwy_attr rwy_attr_find(const char *name)
 bool rwy_attr_of_link(enum rwy_attr attr)
 {
 	return rows[attr].link;
+}
+
+bool rwy_attr_of_nvme(enum rwy_attr attr)
+{
+	return rows[attr].nvme;
+}
+
+bool rwy_attr_is_action(enum rwy_attr attr)
+{
+	return rows[attr].action;
+}
+
+bool rwy_attr_is_deferred(enum rwy_attr attr)
+{
+	return rows[attr].deferred;
 }
 
 bool rwy_attr_is_live(enum rwy_attr attr)

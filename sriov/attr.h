@@ -15,6 +15,9 @@ enum rwy_attr {
 	RWY_ATTR_UP,	    /* its interface: on, off */
 	RWY_ATTR_AUTOPROBE, /* new VFs are given to drivers: on, off */
 	RWY_ATTR_NUMVFS,
+	RWY_ATTR_KEPT_QUEUES, /* of an NVMe controller, out of those that VFs could have */
+	RWY_ATTR_KEPT_INTERRUPTS,
+	RWY_ATTR_PF_RESET, /* "now": an action, that nothing is read of */
 	/* of a VF */
 	RWY_ATTR_OVERRIDE,   /* the only driver that may have it, or none */
 	RWY_ATTR_MSIX,	     /* interrupt vectors */
@@ -27,7 +30,11 @@ enum rwy_attr {
 	RWY_ATTR_LINK_STATE, /* auto, enable, disable */
 	RWY_ATTR_NODE_GUID,  /* 16 digits in pairs */
 	RWY_ATTR_PORT_GUID,
-	RWY_ATTR_DRIVER, /* the driver that has it, or none */
+	RWY_ATTR_QUEUES,     /* of an NVMe VF, that of its administrator among them */
+	RWY_ATTR_INTERRUPTS, /* the same */
+	RWY_ATTR_RESET,	     /* as PF_RESET */
+	RWY_ATTR_ONLINE,     /* on, off: an NVMe VF answers its driver */
+	RWY_ATTR_DRIVER,     /* the driver that has it, or none */
 	RWY_ATTR_NR,
 };
 
@@ -37,6 +44,7 @@ enum rwy_attr {
 /* The value of an attribute that its driver does not have. */
 #define RWY_ATTR_UNSUPPORTED "unsupported"
 #define RWY_ATTR_NONE	     "none"
+#define RWY_ATTR_NOW	     "now"
 
 /* The values of a PF or a VF. */
 typedef char rwy_attr_values[RWY_ATTR_NR][RWY_ATTR_TEXT];
@@ -47,6 +55,12 @@ const char *rwy_attr_name(enum rwy_attr attr);
 enum rwy_attr rwy_attr_find(const char *name);
 /* Set through the PF's interface. */
 bool rwy_attr_of_link(enum rwy_attr attr);
+/* Set by NVMe's Virtualization Management. */
+bool rwy_attr_of_nvme(enum rwy_attr attr);
+/* Something that is done, and has no value before and after. */
+bool rwy_attr_is_action(enum rwy_attr attr);
+/* What is read is what was set before the last reset. */
+bool rwy_attr_is_deferred(enum rwy_attr attr);
 /* May be changed while somebody holds the VF: neither resets it nor takes it away. */
 bool rwy_attr_is_live(enum rwy_attr attr);
 

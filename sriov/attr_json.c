@@ -6,14 +6,31 @@
 #include <string.h>
 
 /* What a value is in JSON. */
-enum kind { BOOL, NUMBER, NAME, MAC, GUID, STATE, VLAN, RATE };
+enum kind { BOOL, NUMBER, NAME, MAC, GUID, STATE, VLAN, RATE, ACTION };
 
 static const enum kind kinds[RWY_ATTR_NR] = {
-	[RWY_ATTR_UP] = BOOL,	     [RWY_ATTR_AUTOPROBE] = BOOL, [RWY_ATTR_NUMVFS] = NUMBER,
-	[RWY_ATTR_OVERRIDE] = NAME,  [RWY_ATTR_MSIX] = NUMBER,	  [RWY_ATTR_MAC] = MAC,
-	[RWY_ATTR_VLAN] = VLAN,	     [RWY_ATTR_RATE] = RATE,	  [RWY_ATTR_SPOOFCHK] = BOOL,
-	[RWY_ATTR_TRUST] = BOOL,     [RWY_ATTR_RSS_QUERY] = BOOL, [RWY_ATTR_LINK_STATE] = STATE,
-	[RWY_ATTR_NODE_GUID] = GUID, [RWY_ATTR_PORT_GUID] = GUID, [RWY_ATTR_DRIVER] = NAME,
+	[RWY_ATTR_UP] = BOOL,
+	[RWY_ATTR_AUTOPROBE] = BOOL,
+	[RWY_ATTR_NUMVFS] = NUMBER,
+	[RWY_ATTR_OVERRIDE] = NAME,
+	[RWY_ATTR_MSIX] = NUMBER,
+	[RWY_ATTR_MAC] = MAC,
+	[RWY_ATTR_VLAN] = VLAN,
+	[RWY_ATTR_RATE] = RATE,
+	[RWY_ATTR_SPOOFCHK] = BOOL,
+	[RWY_ATTR_TRUST] = BOOL,
+	[RWY_ATTR_RSS_QUERY] = BOOL,
+	[RWY_ATTR_LINK_STATE] = STATE,
+	[RWY_ATTR_NODE_GUID] = GUID,
+	[RWY_ATTR_PORT_GUID] = GUID,
+	[RWY_ATTR_DRIVER] = NAME,
+	[RWY_ATTR_QUEUES] = NUMBER,
+	[RWY_ATTR_INTERRUPTS] = NUMBER,
+	[RWY_ATTR_ONLINE] = BOOL,
+	[RWY_ATTR_PF_RESET] = ACTION,
+	[RWY_ATTR_RESET] = ACTION,
+	[RWY_ATTR_KEPT_QUEUES] = NUMBER,
+	[RWY_ATTR_KEPT_INTERRUPTS] = NUMBER,
 };
 
 /* Values that are spread over keys of other names. */
@@ -26,7 +43,8 @@ bool rwy_attr_json_knows(const char *key)
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(parts); i++)
 		if (strcmp(parts[i], key) == 0)
 			return true;
-	return attr >= RWY_ATTR_OF_PF && attr != RWY_ATTR_NR && kinds[attr] != RATE;
+	return attr >= RWY_ATTR_OF_PF && attr != RWY_ATTR_NR && kinds[attr] != RATE &&
+	       kinds[attr] != ACTION;
 }
 
 static void put_vlan(json_t *object, const char *text)
@@ -73,6 +91,8 @@ void rwy_attr_json_put(json_t *object, enum rwy_attr attr, const char *text)
 		break;
 	case RATE:
 		put_rate(object, text);
+		break;
+	case ACTION:
 		break;
 	case NAME:
 	case MAC:
@@ -285,6 +305,8 @@ int rwy_attr_json_take(const json_t *object, enum rwy_attr attr, unsigned nth,
 		return take_vlan(&t, text);
 	case RATE:
 		return take_rate(&t, text);
+	case ACTION:
+		break;
 	}
 	return rc;
 }

@@ -20,6 +20,11 @@ struct rwy_pf {
 	int group;		    /* of the IOMMU, -1: none */
 	unsigned total;		    /* VFs it can have */
 	int msix_total;		    /* vectors its VFs share, -1: cannot be moved between them */
+	struct {
+		bool known;
+		unsigned queues, interrupts;	   /* to be shared with its VFs */
+		unsigned vf_queues, vf_interrupts; /* most that one VF can have */
+	} nvme;
 	rwy_attr_values value;
 	unsigned line; /* of the file that wants it */
 	unsigned nr_vfs;

@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "lib/opt.h"
+#include "sriov/host.h"
 #include "sriov/vf_apply.h"
 #include "sriov/vf_check.h"
 #include "sriov/vf_file.h"
@@ -84,6 +85,7 @@ static const char about_files[] =
 	"    link_state            auto, enable or disable\n"
 	"    node_guid, port_guid  as mac\n"
 	"    msix                  interrupt vectors\n"
+	"    queues, interrupts    of an NVMe VF, which is then brought online\n"
 	"    driver                that shall have them: vfio-pci, none, ...\n"
 	"What is not said stays as it is. Going from one number of VFs to another takes all of "
 	"them\n"
@@ -238,7 +240,7 @@ int rwy_sriov_cmd_plan(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 		return status;
 	rc = begin(&work, sys);
 	if (!rc)
-		rc = rwy_vf_link_list(&work.link, &work.host);
+		rc = rwy_host_read(&work.link, &work.host);
 	if (!rc)
 		rc = make_plan(&work, options.operand, RWY_VF_FILE_WANTED);
 	if (!rc)
@@ -277,7 +279,7 @@ static int begin_changing(struct work *work, const struct rwy_sriov_sys *sys,
 	if (!err)
 		err = rwy_vf_apply_recover(&work->link, &work->journal);
 	if (!err)
-		err = rwy_vf_link_list(&work->link, &work->host);
+		err = rwy_host_read(&work->link, &work->host);
 	return err;
 }
 

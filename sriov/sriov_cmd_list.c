@@ -6,6 +6,7 @@
 #include "lib/opt.h"
 #include "sriov/pf_print.h"
 #include "sriov/vf_link.h"
+#include "sriov/vf_nvme.h"
 
 #include <errno.h>
 #include <string.h>
@@ -50,9 +51,9 @@ static const struct rwy_opt opts[] = {
 	{"root", "DIR", "Look at a copy of another host's /sys and /proc in DIR.", set_root},
 };
 
-/* What the interfaces know is asked of this host only, never of a copy. */
-static void read_links(const struct rwy_sriov_sys *sys, const struct options *options,
-		       struct rwy_pf *pfs, unsigned nr)
+/* What drivers know is asked of this host only, never of a copy. */
+static void ask_drivers(const struct rwy_sriov_sys *sys, const struct options *options,
+			struct rwy_pf *pfs, unsigned nr)
 {
 	struct rwy_vf_link link;
 
@@ -62,6 +63,8 @@ static void read_links(const struct rwy_sriov_sys *sys, const struct options *op
 	for (unsigned i = 0; i < nr; i++) {
 		int err = rwy_vf_link_read(&link, &pfs[i], options->bdf[0]);
 
+		if (!err)
+			err = rwy_vf_nvme_read(sys, &pfs[i]);
 		if (err)
 			rwy_warn("%s: not all that %s knows of its VFs can be read: %s", pfs[i].bdf,
 				 pfs[i].netdev, strerror(-err));
@@ -94,7 +97,7 @@ int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 		rwy_error("the PCI functions cannot be listed: %s", strerror(-rc));
 		return RWY_SRIOV_CMD_FAILED;
 	}
-	read_links(sys, &options, list.pfs, list.nr);
+	ask_drivers(sys, &options, list.pfs, list.nr);
 	rc = rwy_holder_list_init(&holders, root);
 	if (rc)
 		rwy_warn("who uses a VF is not known: %s", strerror(-rc));
@@ -128,7 +131,7 @@ static int show(const struct rwy_sriov_sys *sys, const struct options *options, 
 		rwy_error("%s: %s: lspci -D lists what there is", bdf, strerror(-rc));
 	if (rc)
 		return RWY_SRIOV_CMD_FAILED;
-	read_links(sys, options, &pf, 1);
+	ask_drivers(sys, options, &pf, 1);
 	rc = rwy_holder_list_init(&holders, root);
 	if (rc)
 		rwy_warn("who uses a VF is not known: %s", strerror(-rc));

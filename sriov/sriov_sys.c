@@ -9,6 +9,7 @@
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,6 +55,23 @@ static ssize_t host_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len,
 	return n < 0 ? -errno : n;
 }
 
+static int host_nvme(const struct rwy_sriov_sys *sys, const char *name,
+		     struct nvme_passthru_cmd *command)
+{
+	char path[64];
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "/dev/%.40s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = ioctl(fd, NVME_IOCTL_ADMIN_CMD, command);
+	if (rc < 0)
+		rc = -errno;
+	rwy_fd_close(&fd);
+	return rc;
+}
+
 static void host_wait(const struct rwy_sriov_sys *sys, unsigned ms)
 {
 	struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
@@ -66,7 +84,13 @@ int rwy_sriov_sys_open(struct rwy_sriov_sys *sys)
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	const struct timeval patience = {.tv_sec = ANSWER_SECONDS};
 
-	*sys = (struct rwy_sriov_sys){host_write, host_send, host_recv, host_wait, "", -1, NULL};
+	*sys = (struct rwy_sriov_sys){.write = host_write,
+				      .send = host_send,
+				      .recv = host_recv,
+				      .nvme = host_nvme,
+				      .wait = host_wait,
+				      .root = "",
+				      .netlink = -1};
 	sys->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (sys->netlink < 0)
 		return -errno;

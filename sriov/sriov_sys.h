@@ -8,6 +8,7 @@
 
 #include "lib/base.h"
 
+#include <linux/nvme_ioctl.h>
 #include <sys/types.h>
 
 struct rwy_sriov_sys {
@@ -16,6 +17,9 @@ struct rwy_sriov_sys {
 	/* rtnetlink, as send and recv do it on a socket of datagrams; or negative errno. */
 	ssize_t (*send)(const struct rwy_sriov_sys *sys, const void *message, size_t len);
 	ssize_t (*recv)(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags);
+	/* An admin command to /dev/NAME: 0, NVMe's status, or negative errno. */
+	int (*nvme)(const struct rwy_sriov_sys *sys, const char *name,
+		    struct nvme_passthru_cmd *command);
 	void (*wait)(const struct rwy_sriov_sys *sys, unsigned ms);
 	const char *root;
 	int netlink; /* the socket, -1: none */

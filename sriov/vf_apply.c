@@ -2,6 +2,7 @@
 #include "sriov/vf_apply.h"
 
 #include "lib/log.h"
+#include "sriov/host.h"
 #include "sriov/vf_file.h"
 #include "sriov/vf_step.h"
 
@@ -48,8 +49,9 @@ static int undo_step(struct run *run, struct rwy_pf_list *host, struct rwy_vf_st
 	struct rwy_vf_step back = rwy_vf_plan_back(step);
 	char *value = value_of(host, step);
 
-	if (!back.to[0] || (value && strcmp(value, back.to) == 0) ||
-	    strcmp(back.to, RWY_ATTR_UNSUPPORTED) == 0)
+	if (!back.to[0] || strcmp(back.to, RWY_ATTR_UNSUPPORTED) == 0)
+		return 0;
+	if (value && strcmp(value, back.to) == 0 && !rwy_attr_is_deferred(step->attr))
 		return 0;
 	back.err = rwy_vf_step_run(run->link, &back);
 	if (back.err) {
@@ -58,7 +60,7 @@ static int undo_step(struct run *run, struct rwy_pf_list *host, struct rwy_vf_st
 	}
 	if (step->attr == RWY_ATTR_NUMVFS) {
 		rwy_pf_list_fini(host);
-		return rwy_vf_link_list(run->link, host);
+		return rwy_host_read(run->link, host);
 	}
 	/* The next step back starts from here. */
 	if (value)
@@ -89,7 +91,7 @@ static void forget_found(struct run *run, const struct rwy_pf_list *host)
 static int undo(struct run *run, unsigned nr)
 {
 	struct rwy_pf_list host;
-	int err = rwy_vf_link_list(run->link, &host);
+	int err = rwy_host_read(run->link, &host);
 
 	if (err)
 		return err;
@@ -172,7 +174,7 @@ static int do_step(struct run *run, unsigned idx)
 		complain(step, "cannot be set");
 	} else if (step->attr == RWY_ATTR_NUMVFS) {
 		rwy_pf_list_fini(&run->made);
-		err = rwy_vf_link_list(run->link, &run->made);
+		err = rwy_host_read(run->link, &run->made);
 	}
 	return err;
 }
@@ -194,7 +196,7 @@ static int verify_step(const struct rwy_pf_list *host, struct rwy_vf_step *step)
 	const char *value = value_of(host, step);
 	char name[STEP_LEN];
 
-	if (value && strcmp(value, step->to) == 0)
+	if (rwy_attr_is_action(step->attr) || (value && strcmp(value, step->to) == 0))
 		return 0;
 	rwy_vf_plan_name(step, name, sizeof(name));
 	if (value && !value[0]) {
@@ -211,7 +213,7 @@ static int verify_step(const struct rwy_pf_list *host, struct rwy_vf_step *step)
 static int verify(struct run *run)
 {
 	struct rwy_pf_list host;
-	int err = rwy_vf_link_list(run->link, &host);
+	int err = rwy_host_read(run->link, &host);
 
 	if (err)
 		return err;

@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/sysfs.h"
 #include "sriov/pf_rule.h"
+#include "sriov/vf_nvme.h"
 #include "sriov/vf_plan.h"
 
 #include <errno.h>
@@ -92,6 +93,66 @@ static int check_vectors(const struct rwy_vf_check *check, const struct rwy_pf *
 	return 0;
 }
 
+/* ---- an NVMe controller's resources ---- */
+
+/* One of the two, over all VFs of a PF. */
+struct resource {
+	enum rwy_attr given, kept;
+	unsigned least, most, total;
+};
+
+static int check_resource(const struct rwy_vf_check *check, const struct rwy_pf *now,
+			  const struct rwy_pf *want, const struct resource *resource)
+{
+	const char *name = rwy_attr_name(resource->given);
+	bool remakes = rwy_vf_plan_count(now, want) != now->nr_vfs;
+	unsigned sum = 0, line = 0;
+
+	for (unsigned i = 0; i < want->nr_vfs; i++) {
+		const char *text = want->vfs[i].value[resource->given];
+		unsigned nr = (unsigned)strtoul(text, NULL, 10);
+
+		if (!text[0] && !remakes)
+			nr = (unsigned)strtoul(now->vfs[i].value[resource->given], NULL, 10);
+		sum += nr;
+		if (!text[0])
+			continue;
+		line = want->vfs[i].line;
+		if (!now->nvme.known)
+			return refuse(check, line, -EINVAL,
+				      "%s cannot share %s with its VFs: it is no NVMe controller "
+				      "with virtualization management",
+				      now->bdf, name);
+		/* A VF with none is as it was made. */
+		if (nr && (nr < resource->least || nr > resource->most))
+			return refuse(check, line, -EINVAL, "%s: %s is %u, a VF can have %u to %u",
+				      now->bdf, name, nr, resource->least, resource->most);
+	}
+	if (line && sum > resource->total)
+		return refuse(check, line, -EINVAL, "%s: %u %s are wanted in all, there are %u",
+			      now->bdf, sum, name, resource->total);
+	if (line && !remakes &&
+	    sum + strtoul(now->value[resource->kept], NULL, 10) > resource->total)
+		return refuse(check, line, -EBUSY,
+			      "%s keeps %s of %u %s for itself, and gives them up only while it "
+			      "has no VFs: apply a file with numvfs 0 first",
+			      now->bdf, now->value[resource->kept], resource->total, name);
+	return 0;
+}
+
+static int check_resources(const struct rwy_vf_check *check, const struct rwy_pf *now,
+			   const struct rwy_pf *want)
+{
+	const struct resource queues = {RWY_ATTR_QUEUES, RWY_ATTR_KEPT_QUEUES, RWY_VF_NVME_QUEUES,
+					now->nvme.vf_queues, now->nvme.queues};
+	const struct resource interrupts = {RWY_ATTR_INTERRUPTS, RWY_ATTR_KEPT_INTERRUPTS,
+					    RWY_VF_NVME_INTERRUPTS, now->nvme.vf_interrupts,
+					    now->nvme.interrupts};
+	int err = check_resource(check, now, want, &queues);
+
+	return err ? err : check_resource(check, now, want, &interrupts);
+}
+
 /* ---- a VF ---- */
 
 static int check_link(const struct rwy_vf_check *check, const struct rwy_pf *pf,
@@ -167,6 +228,8 @@ static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
 
 	if (!err)
 		err = check_vectors(check, now, want);
+	if (!err)
+		err = check_resources(check, now, want);
 	for (unsigned i = 0; !err && i < want->nr_vfs; i++)
 		if (want->vfs[i].line)
 			err = check_vf(check, now, i, remakes ? &fresh : &now->vfs[i],

@@ -333,23 +333,6 @@ int rwy_vf_link_read(struct rwy_vf_link *link, struct rwy_pf *pf, bool counters)
 	return err ? err : take_answer(link->buf, len, pf);
 }
 
-int rwy_vf_link_list(struct rwy_vf_link *link, struct rwy_pf_list *list)
-{
-	int err = rwy_pf_list_init(list, link->sys->root);
-
-	if (err)
-		rwy_error("the PCI functions cannot be listed: %s", strerror(-err));
-	for (unsigned i = 0; !err && i < list->nr; i++) {
-		err = rwy_vf_link_read(link, &list->pfs[i], false);
-		if (err)
-			rwy_error("%s: what %s knows of its VFs cannot be read: %s",
-				  list->pfs[i].bdf, list->pfs[i].netdev, strerror(-err));
-	}
-	if (err)
-		rwy_pf_list_fini(list);
-	return err;
-}
-
 /* ---- setting ---- */
 
 static void put_switch(struct nlmsghdr *head, uint16_t type, unsigned vf, const char *text)

@@ -28,7 +28,5 @@ RWY_MUST_CHECK int rwy_vf_link_read(struct rwy_vf_link *link, struct rwy_pf *pf,
 RWY_MUST_CHECK int rwy_vf_link_set(struct rwy_vf_link *link, unsigned ifindex, unsigned vf,
 				   enum rwy_attr attr, const char *text);
 RWY_MUST_CHECK int rwy_vf_link_set_up(struct rwy_vf_link *link, unsigned ifindex, bool up);
-/* All PFs of the host with the values of their VFs. Logged. */
-RWY_MUST_CHECK int rwy_vf_link_list(struct rwy_vf_link *link, struct rwy_pf_list *list);
 
 #endif

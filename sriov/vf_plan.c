@@ -57,6 +57,38 @@ static void remember(struct planning *p, int idx)
 			push(p, idx, attr, vf->value[attr], "");
 }
 
+/* A resource of which an NVMe controller keeps little enough for its VFs to have theirs. */
+static bool keep_less(struct planning *p, enum rwy_attr kept, enum rwy_attr given, unsigned total)
+{
+	const char *now = p->now->value[kept], *to = p->want->value[kept];
+	unsigned sum = 0, is_kept = (unsigned)strtoul(now, NULL, 10);
+	char text[RWY_ATTR_TEXT];
+
+	for (unsigned i = 0; i < p->want->nr_vfs; i++)
+		sum += (unsigned)strtoul(p->want->vfs[i].value[given], NULL, 10);
+	snprintf(text, sizeof(text), "%u", RWY_MIN(is_kept, total > sum ? total - sum : 0));
+	to = to[0] ? to : sum ? text : now;
+	if (now[0])
+		push(p, RWY_VF_PLAN_PF, kept, now, to);
+	return now[0] && !is(now, to);
+}
+
+/* What is kept changes by a reset after it, on the way there and on the way back. */
+static void share(struct planning *p)
+{
+	unsigned before = p->plan->nr;
+	bool changes;
+
+	push(p, RWY_VF_PLAN_PF, RWY_ATTR_PF_RESET, RWY_ATTR_NOW, "");
+	changes = keep_less(p, RWY_ATTR_KEPT_QUEUES, RWY_ATTR_QUEUES, p->now->nvme.queues);
+	changes |= keep_less(p, RWY_ATTR_KEPT_INTERRUPTS, RWY_ATTR_INTERRUPTS,
+			     p->now->nvme.interrupts);
+	if (changes)
+		push(p, RWY_VF_PLAN_PF, RWY_ATTR_PF_RESET, "", RWY_ATTR_NOW);
+	else
+		p->plan->nr = before;
+}
+
 static void remake(struct planning *p, unsigned count)
 {
 	const struct rwy_pf *now = p->now;
@@ -69,24 +101,34 @@ static void remake(struct planning *p, unsigned count)
 		remember(p, (int)i);
 	/* The kernel goes from one number to another only by none. */
 	push(p, RWY_VF_PLAN_PF, RWY_ATTR_NUMVFS, now->value[RWY_ATTR_NUMVFS], "0");
+	share(p);
 	push(p, RWY_VF_PLAN_PF, RWY_ATTR_NUMVFS, "0", p->want->value[RWY_ATTR_NUMVFS]);
+}
+
+static bool differs(const struct rwy_vf *now, const struct rwy_vf *want, enum rwy_attr attr)
+{
+	return want->value[attr][0] && !is(want->value[attr], now->value[attr]);
 }
 
 static void configure(struct planning *p, int idx, const struct rwy_vf *now)
 {
 	const struct rwy_vf *want = &p->want->vfs[idx];
 	const char *driver = now->value[RWY_ATTR_DRIVER], *last = want->value[RWY_ATTR_DRIVER];
-	const char *msix = want->value[RWY_ATTR_MSIX];
-	bool moves = last[0] && !is(last, driver);
+	const char *online = now->value[RWY_ATTR_ONLINE], *answers = want->value[RWY_ATTR_ONLINE];
+	bool moves = differs(now, want, RWY_ATTR_DRIVER);
+	bool feeds = differs(now, want, RWY_ATTR_QUEUES) || differs(now, want, RWY_ATTR_INTERRUPTS);
+	/* Vectors and resources can be moved only while no driver counts on them. */
+	bool lets_go = moves || feeds || differs(now, want, RWY_ATTR_MSIX) ||
+		       differs(now, want, RWY_ATTR_ONLINE);
 
-	/* Vectors can be moved only while nobody counts on them. */
-	if (moves || (msix[0] && !is(msix, now->value[RWY_ATTR_MSIX])))
+	last = last[0] ? last : driver;
+	if (lets_go)
 		push(p, idx, RWY_ATTR_DRIVER, driver, RWY_ATTR_NONE);
-	else
-		last = RWY_ATTR_NONE;
-	if (!last[0])
-		last = driver;
-	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_DRIVER; attr++) {
+	if (feeds && is(online, "on")) {
+		push(p, idx, RWY_ATTR_ONLINE, online, "off");
+		online = "off";
+	}
+	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_RESET; attr++) {
 		const char *to = want->value[attr];
 
 		if (attr == RWY_ATTR_OVERRIDE && moves && !to[0])
@@ -94,7 +136,15 @@ static void configure(struct planning *p, int idx, const struct rwy_vf *now)
 		if (to[0])
 			push(p, idx, attr, now->value[attr], to);
 	}
-	push(p, idx, RWY_ATTR_DRIVER, RWY_ATTR_NONE, last);
+	/* The VF has what it was given after a reset, and who wants that wants to use it. */
+	if (feeds)
+		push(p, idx, RWY_ATTR_RESET, "", RWY_ATTR_NOW);
+	if (feeds && !answers[0])
+		answers = "on";
+	if (answers[0])
+		push(p, idx, RWY_ATTR_ONLINE, online, answers);
+	if (lets_go)
+		push(p, idx, RWY_ATTR_DRIVER, RWY_ATTR_NONE, last);
 }
 
 unsigned rwy_vf_plan_count(const struct rwy_pf *now, const struct rwy_pf *want)

@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "lib/sysfs.h"
+#include "sriov/vf_nvme.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -91,6 +92,8 @@ static int set_vf(struct rwy_vf_link *link, const struct rwy_vf_step *step)
 		return err;
 	if (step->attr == RWY_ATTR_DRIVER)
 		return move(link, step, bdf);
+	if (step->attr == RWY_ATTR_RESET)
+		return put(link, "1", DEVICE "/reset", bdf);
 	if (step->attr == RWY_ATTR_MSIX)
 		return put(link, step->to, DEVICE "/sriov_vf_msix_count", bdf);
 	/* An empty line takes it away. */
@@ -108,11 +111,15 @@ int rwy_vf_step_run(struct rwy_vf_link *link, const struct rwy_vf_step *step)
 	case RWY_ATTR_AUTOPROBE:
 		return put(link, strcmp(step->to, "on") == 0 ? "1" : "0",
 			   DEVICE "/sriov_drivers_autoprobe", step->pf);
+	case RWY_ATTR_PF_RESET:
+		return put(link, "1", DEVICE "/reset", step->pf);
 	case RWY_ATTR_DRIVER:
 	case RWY_ATTR_MSIX:
 	case RWY_ATTR_OVERRIDE:
+	case RWY_ATTR_RESET:
 		return set_vf(link, step);
 	default:
-		return set_link(link, step);
+		return rwy_attr_of_nvme(step->attr) ? rwy_vf_nvme_run(link->sys, step)
+						    : set_link(link, step);
 	}
 }

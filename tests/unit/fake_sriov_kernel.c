@@ -19,8 +19,7 @@ static struct fake_sriov_kernel *of(const struct rwy_sriov_sys *sys)
 	return sys->ctx;
 }
 
-/* Whether this change is made: 1, or 0 for one that is forgotten, or an error. */
-static int begin_change(struct fake_sriov_kernel *kernel)
+int fake_sriov_kernel_begin(struct fake_sriov_kernel *kernel)
 {
 	unsigned n = ++kernel->nr_changes;
 
@@ -31,7 +30,7 @@ static int begin_change(struct fake_sriov_kernel *kernel)
 	return n != kernel->forget_at;
 }
 
-static void end_change(struct fake_sriov_kernel *kernel)
+void fake_sriov_kernel_end(struct fake_sriov_kernel *kernel)
 {
 	if (kernel->nr_changes == kernel->die_at)
 		_exit(FAKE_SRIOV_DIED);
@@ -108,6 +107,7 @@ void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sri
 	}
 	get(kernel, pf->bdf, "sriov_drivers_autoprobe", probe);
 	pf->nr_vfs = nr;
+	memset(pf->nvme, 0, sizeof(pf->nvme));
 	for (unsigned i = 0; i < nr; i++)
 		fresh_link(pf, pf->vfs[i]);
 	fake_sriov_add_vfs(kernel->sys.root, pf->card, pf->bdf, nr, probe[0] == '1');
@@ -141,20 +141,45 @@ static int write_numvfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *
 	return 0;
 }
 
-static const struct fake_sriov_card *card_of_vf(struct fake_sriov_kernel *kernel, const char *bdf)
+/* The VF's PF, and its number. */
+static struct fake_sriov_pf *find_vf(struct fake_sriov_kernel *kernel, const char *bdf,
+				     unsigned *idx)
 {
 	for (unsigned i = 0; i < kernel->nr_pfs; i++) {
 		struct fake_sriov_pf *pf = &kernel->pfs[i];
 
-		for (unsigned v = 0; v < pf->nr_vfs; v++) {
+		for (*idx = 0; *idx < pf->nr_vfs; ++*idx) {
 			char vf[RWY_BDF_LEN];
 
-			fake_sriov_vf_bdf(pf->card, pf->bdf, v, vf);
+			fake_sriov_vf_bdf(pf->card, pf->bdf, *idx, vf);
 			if (strcmp(vf, bdf) == 0)
-				return pf->card;
+				return pf;
 		}
 	}
 	return NULL;
+}
+
+static const struct fake_sriov_card *card_of_vf(struct fake_sriov_kernel *kernel, const char *bdf)
+{
+	unsigned idx;
+	const struct fake_sriov_pf *pf = find_vf(kernel, bdf, &idx);
+
+	return pf ? pf->card : NULL;
+}
+
+static int write_reset(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf, const char *bdf)
+{
+	unsigned idx;
+
+	if (pf) {
+		memcpy(pf->kept, pf->kept_next, sizeof(pf->kept));
+		return 0;
+	}
+	pf = find_vf(kernel, bdf, &idx);
+	if (!pf)
+		return -ENOENT;
+	pf->nvme[idx].stale = false;
+	return 0;
 }
 
 static void driver_of(struct fake_sriov_kernel *kernel, const char *bdf, char driver[64])
@@ -207,6 +232,8 @@ static int write_device(struct fake_sriov_kernel *kernel, const char *bdf, const
 		put(kernel, bdf, file, text);
 		return 0;
 	}
+	if (strcmp(file, "reset") == 0)
+		return write_reset(kernel, pf, bdf);
 	if (card && strcmp(file, "driver_override") == 0) {
 		put(kernel, bdf, file, strcmp(text, "\n") == 0 ? "(null)\n" : text);
 		return 0;
@@ -224,7 +251,7 @@ static int fake_write(const struct rwy_sriov_sys *sys, const char *path, const c
 {
 	struct fake_sriov_kernel *kernel = of(sys);
 	char first[64], second[64];
-	int rc = begin_change(kernel);
+	int rc = fake_sriov_kernel_begin(kernel);
 
 	if (rc <= 0)
 		return rc;
@@ -235,7 +262,7 @@ static int fake_write(const struct rwy_sriov_sys *sys, const char *path, const c
 						 : write_unbind(kernel, first, text);
 	else
 		rc = -ENOENT;
-	end_change(kernel);
+	fake_sriov_kernel_end(kernel);
 	return rc;
 }
 
@@ -408,7 +435,7 @@ static int set_link(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(head);
 	const struct nlattr *list, *vf, *attr;
 	char name[64];
-	int rc = begin_change(kernel);
+	int rc = fake_sriov_kernel_begin(kernel);
 
 	if (rc <= 0)
 		return rc;
@@ -419,7 +446,7 @@ static int set_link(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 	rc = 0;
 	mnl_attr_for_each(list, head, sizeof(*info)) mnl_attr_for_each_nested(vf, list)
 		mnl_attr_for_each_nested(attr, vf) rc = rc ? rc : set_value(pf, attr);
-	end_change(kernel);
+	fake_sriov_kernel_end(kernel);
 	return rc;
 }
 
@@ -490,8 +517,14 @@ struct fake_sriov_kernel *fake_sriov_kernel_open(void)
 
 	assert_true(kernel != MAP_FAILED);
 	assert_int_equal(fake_root_open(&root), 0);
-	kernel->sys = (struct rwy_sriov_sys){fake_write, fake_send, fake_recv, fake_wait,
-					     root,	 -1,	    kernel};
+	kernel->sys = (struct rwy_sriov_sys){.write = fake_write,
+					     .send = fake_send,
+					     .recv = fake_recv,
+					     .nvme = fake_sriov_nvme,
+					     .wait = fake_wait,
+					     .root = root,
+					     .netlink = -1,
+					     .ctx = kernel};
 	kernel->fail_err = EIO;
 	fake_root_write(root, "/proc/uptime", "1 1\n");
 	fake_root_write(root, "/sys/bus/pci/drivers/vfio-pci/bind", "");
@@ -516,5 +549,15 @@ struct fake_sriov_pf *fake_sriov_kernel_add_pf(struct fake_sriov_kernel *kernel,
 	pf->ifindex = fake_sriov_routing_id(bdf);
 	pf->total = total;
 	fake_sriov_add_pf(kernel->sys.root, pf->card, bdf, total);
+	if (strcmp(driver, "nvme") == 0) {
+		const unsigned all[2] = {8, 4};
+		char name[32];
+
+		snprintf(name, sizeof(name), "nvme/nvme%u/cntlid", kernel->nr_pfs - 1);
+		put(kernel, bdf, name, "1\n");
+		memcpy(pf->flexible, all, sizeof(all));
+		memcpy(pf->kept, all, sizeof(all));
+		memcpy(pf->kept_next, all, sizeof(all));
+	}
 	return pf;
 }

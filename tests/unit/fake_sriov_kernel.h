@@ -22,6 +22,12 @@ struct fake_sriov_pf {
 	char bdf[RWY_BDF_LEN];
 	unsigned ifindex, total, nr_vfs;
 	rwy_attr_values vfs[FAKE_SRIOV_VFS]; /* those of the link only */
+	/* NVMe: queues and interrupts */
+	unsigned flexible[2], kept[2], kept_next[2];
+	struct {
+		unsigned nr[2];
+		bool online, stale; /* stale: was given something since its last reset */
+	} nvme[FAKE_SRIOV_VFS];
 };
 
 struct fake_sriov_kernel {
@@ -51,6 +57,12 @@ struct fake_sriov_pf *fake_sriov_kernel_add_pf(struct fake_sriov_kernel *kernel,
 /* As a write to sriov_numvfs does it, but for counting and failing. */
 void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 			       unsigned nr);
+/* An admin command. */
+int fake_sriov_nvme(const struct rwy_sriov_sys *sys, const char *name,
+		    struct nvme_passthru_cmd *command);
+/* For the models: whether this change is made (1), or forgotten (0), or an error; and its end. */
+int fake_sriov_kernel_begin(struct fake_sriov_kernel *kernel);
+void fake_sriov_kernel_end(struct fake_sriov_kernel *kernel);
 /* The answer to RTM_GETLINK, in kernel->answer. */
 void fake_sriov_kernel_answer(struct fake_sriov_kernel *kernel, const struct fake_sriov_pf *pf,
 			      uint32_t seq, bool counters);

@@ -6,6 +6,7 @@
 #include "tests/unit/fake_sriov_kernel.h"
 #include "tests/unit/log_catch.h"
 
+#include "sriov/host.h"
 #include "sriov/sriov_cmd.h"
 #include "sriov/vf_file.h"
 #include "sriov/vf_link.h"
@@ -85,7 +86,7 @@ static inline char *sriov_rig_state(struct sriov_rig *rig)
 	FILE *file = open_memstream(&text, &len);
 
 	rwy_vf_link_init(&link, &rig->kernel->sys);
-	assert_int_equal(rwy_vf_link_list(&link, &list), 0);
+	assert_int_equal(rwy_host_read(&link, &list), 0);
 	for (unsigned i = 0; i < list.nr; i++) {
 		char *pf = rwy_vf_file_format(&list.pfs[i]);
 

@@ -31,6 +31,9 @@ static const struct scene scenes[] = {
 	 "{\"pfs\": [{\"driver\": \"bnxt_en\", \"numvfs\": 1, \"vfs\": [{\"range\": \"0\","
 	 " \"link_state\": \"disable\"}]}]}"},
 	{"nvme", 3, false, "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 0}]}"},
+	{"nvme", 0, false,
+	 "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 2, \"vfs\": [{\"range\": \"0-1\","
+	 " \"queues\": 2, \"interrupts\": 1, \"driver\": \"vfio-pci\"}]}]}"},
 };
 
 static void set_up(struct sriov_rig *rig, const struct scene *scene)
