@@ -380,8 +380,10 @@ static void many_cpus(void **state)
 	struct fixture *f = *state;
 	char file[96];
 
-	start(f, "p", "--cpus", "64,pin=0", "--exit-stats",
+	/* '@' is 64 */
+	start(f, "s@", "--cpus", "64,pin=0", "--exit-stats",
 	      in_dir(f, file, sizeof(file), "", "stats"), NULL);
+	says(f, "tiny: hello\ntiny: all are here\n");
 	assert_int_equal(status_of(f), 0);
 	json_t *root = stats(f);
 	assert_int_equal(json_array_size(json_object_get(root, "vcpus")), 64);

@@ -8,7 +8,12 @@
  *		triple fault; at its second start power off
  *	h	halt for ever		e	echo input until a full stop, then power off
  *	x	run into nowhere
+ *	sN	start the other of N processors (N is a character, of that value) by INIT and
+ *		start-up IPI in x2APIC mode, wait until each has come by its own id, power off
  */
+	.equ AP_CODE, 0xa000	/* below 1 MiB, where nothing is */
+	.equ AP_SEEN, 0xb000	/* a byte for each x2APIC id */
+
 	.section .note, "a", @note
 	.long 4, 4, 18
 	.asciz "Xen"
@@ -20,7 +25,7 @@
 start:
 	mov $0x7000, %esp
 	mov 24(%ebx), %esi
-	mov (%esi), %bl
+	mov (%esi), %bx
 	mov $hello, %esi
 	call say
 	cmp $'p', %bl
@@ -33,6 +38,8 @@ start:
 	je echo
 	cmp $'x', %bl
 	je nowhere
+	cmp $'s', %bl
+	je others
 
 	/* Which start is this? CMOS memory keeps the answer. */
 	mov $0x40, %al
@@ -108,6 +115,49 @@ nowhere:
 	mov $0xc0000000, %eax
 	jmp *%eax
 
+others:
+	mov $ap, %esi
+	mov $AP_CODE, %edi
+	mov $ap_end - ap, %ecx
+	rep movsb
+	xor %eax, %eax
+	mov $AP_SEEN, %edi
+	mov $256, %ecx
+	rep stosb
+	mov $0x1b, %ecx		/* APIC base: x2APIC mode */
+	rdmsr
+	or $0x400, %eax
+	wrmsr
+	mov $0x830, %ecx	/* interrupt command: to all but this one */
+	xor %edx, %edx
+	mov $0xc4500, %eax	/* INIT */
+	wrmsr
+	mov $0xc4600 | AP_CODE >> 12, %eax
+	wrmsr
+	movzbl %bh, %ecx
+1:	pause
+	cmpb $0, AP_SEEN - 1(%ecx)
+	je 1b
+	dec %ecx
+	cmp $1, %ecx
+	ja 1b
+	mov $all, %esi
+	call say
+	jmp off
+
+	.code16
+ap:	xor %ax, %ax
+	mov %ax, %ds
+	mov $0xb, %eax
+	xor %ecx, %ecx
+	cpuid			/* edx: this one's x2APIC id */
+	movb $1, AP_SEEN(%edx)
+1:	cli
+	hlt
+	jmp 1b
+ap_end:
+	.code32
+
 say:
 	mov $0x3f8, %dx
 1:	lodsb
@@ -123,6 +173,8 @@ again:
 	.asciz "tiny: again\n"
 pressed:
 	.asciz "tiny: pressed\n"
+all:
+	.asciz "tiny: all are here\n"
 none:
 	.word 0
 	.long 0
