@@ -151,7 +151,7 @@ tap() {
 
 # start_peer ADDRESS: what the guest talks to, tests/lab/peer.py; it gives away $work/gift
 start_peer() {
-	python3 -u "$here/peer.py" "$1" "$work/gift" >"$work/peer.log" 2>&1 &
+	python3 -u "$here/peer.py" "$1" "$work/gift" >>"$work/peer.log" 2>&1 &
 }
 
 # sent_arrived PATTERN TIME: the sum that the guest says it sent, the TIMEth time, came to the peer

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a guest of the lab talks to. Usage: peer.py ADDRESS FILE
 
-What comes in at port 7001 is summed up, and the MD5 sum printed; port 7002 gives away FILE."""
+What comes in at port 7001 is summed up: "taking" is printed, then "took" and the MD5 sum. Port 7002
+gives away FILE."""
 
 import hashlib
 import socket
@@ -11,6 +12,7 @@ import threading
 
 
 def take(connection):
+    print("taking")
     total = hashlib.md5()
     while data := connection.recv(65536):
         total.update(data)
