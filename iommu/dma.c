@@ -2,6 +2,7 @@
 #include "iommu/dma.h"
 
 #include "lib/log.h"
+#include "lib/populate.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -192,6 +193,8 @@ int rwy_dma_map(struct rwy_dma *dma, rwy_iova iova, void *hva, uint64_t len, boo
 		err = make_room(dma, (unsigned)(len / PIECE) + 2);
 	if (err)
 		return err;
+	if (pin)
+		rwy_populate_range(hva, len);
 	while (done < len) {
 		uint64_t first = iova.v + done;
 		uint64_t piece = RWY_MIN(len - done, PIECE - first % PIECE);
