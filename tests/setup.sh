@@ -15,7 +15,8 @@ setup_packages_build="meson ninja-build gcc clang pkg-config libc6-dev linux-lib
 setup_packages_test="dpdk clang-format libclang-rt-dev shellcheck jq fio iperf3 iproute2
 	iputils-ping procps"
 setup_packages_lab="busybox-static cpio kmod xz-utils zstd lz4 binutils e2fsprogs ethtool
-	iproute2 iputils-ping fio iperf3 util-linux"
+	iproute2 iputils-ping fio iperf3 util-linux strace"
+setup_packages_kernel="linux-source-6.12 flex bison bc libelf-dev gcc make"
 setup_packages_qemu="qemu-system-x86 qemu-utils"
 setup_qemu_least=8.0
 
@@ -216,7 +217,7 @@ setup_lab() {
 		setup_kernel guest linux-image-cloud-amd64 ""
 }
 
-# Make sure that the groups named by the arguments (build, test, lab) are there.
+# Make sure that the groups named by the arguments (build, test, lab, kernel) are there.
 setup_need() {
 	local group packages="" lab=
 
@@ -225,7 +226,8 @@ setup_need() {
 		build) packages+=" $setup_packages_build" ;;
 		test) packages+=" $setup_packages_test" ;;
 		lab) lab=y packages+=" $setup_packages_lab" ;;
-		*) setup_die "no such group: $group (build, test, lab)" || return 2 ;;
+		kernel) packages+=" $setup_packages_kernel" ;;
+		*) setup_die "no such group: $group (build, test, lab, kernel)" || return 2 ;;
 		esac
 	done
 	mkdir -p "$RWY_CACHE" || return
@@ -238,11 +240,11 @@ setup_need() {
 
 setup_usage() {
 	cat <<-END
-	Usage: tests/setup.sh [build] [test] [lab]
+	Usage: tests/setup.sh [build] [test] [lab] [kernel]
 
-	Installs the missing Debian packages of the groups named (default: all of them); for the
-	lab also QEMU $setup_qemu_least or newer and the kernels, unpacked below
-	$RWY_CACHE/kernel.
+	Installs the missing Debian packages of the groups named (default: the first three); for
+	the lab also QEMU $setup_qemu_least or newer and the kernels, unpacked below
+	$RWY_CACHE/kernel. For kernel: what tests/lab/kernel-cdev needs.
 	END
 }
 

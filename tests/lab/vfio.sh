@@ -7,6 +7,24 @@
 # shellcheck source=tests/lab/machine.sh
 . "$here/machine.sh"
 
+# skip WHAT WHY
+skip() {
+	passed=$((passed + 1))
+	echo "ok $((passed + failed)) - $1 # SKIP $2"
+}
+
+# check_way: the newer of the kernel's two ways to a function is taken where there are two
+check_way() {
+	local way=group files='/dev/vfio/[0-9]'
+
+	[ ! -e /dev/iommu ] || way=iommufd files=/dev/vfio/devices/
+	check "the function came by $way" holds_file "$files"
+}
+
+holds_file() {
+	readlink "/proc/$vm/fd"/* | grep -q "$1"
+}
+
 # driver_of BDF
 driver_of() {
 	basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null
@@ -41,4 +59,16 @@ exits() {
 quiet() {
 	echo "# accesses that exited before the work $(cat "$work/before"), after $(cat "$work/after")"
 	[ "$(cat "$work/before")" -eq "$(cat "$work/after")" ]
+}
+
+# function_like VENDOR DEVICE: the first function with these numbers, as sysfs has them
+function_like() {
+	local path
+
+	for path in /sys/bus/pci/devices/*; do
+		[ "$(cat "$path/vendor" "$path/device")" = "$1"$'\n'"$2" ] || continue
+		basename "$path"
+		return
+	done
+	return 1
 }
