@@ -13,21 +13,24 @@ static const struct {
 } commands[] = {
 	{"list", rwy_sriov_cmd_list},	    {"show", rwy_sriov_cmd_show},
 	{"plan", rwy_sriov_cmd_plan},	    {"apply", rwy_sriov_cmd_apply},
-	{"release", rwy_sriov_cmd_release},
+	{"release", rwy_sriov_cmd_release}, {"lend", rwy_sriov_cmd_lend},
+	{"borrow", rwy_sriov_cmd_borrow},
 };
 
 int main(int argc, char **argv)
 {
 	const struct rwy_opt_program program = {
 		.name = "ringway-sriov",
-		.usage = "list|show|plan|apply|release [option...]",
+		.usage = "list|show|plan|apply|release|lend|borrow [option...]",
 		.summary = "The SR-IOV virtual functions of this host. Each command has its own "
 			   "--help.\n"
 			   "  list     functions that can have VFs, and their VFs\n"
 			   "  show     all that is known of one function\n"
 			   "  plan     each write that would make the VFs what a file says\n"
 			   "  apply    those writes, all or none\n"
-			   "  release  back to what was found before",
+			   "  release  back to what was found before\n"
+			   "  lend     hands functions to processes that may not open them\n"
+			   "  borrow   runs a command with functions that are lent",
 	};
 	struct rwy_sriov_sys sys;
 	int status;

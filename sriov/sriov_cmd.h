@@ -23,5 +23,10 @@ int rwy_sriov_cmd_apply(const struct rwy_sriov_sys *sys, int argc, char **argv, 
 			FILE *err);
 int rwy_sriov_cmd_release(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
 			  FILE *err);
+int rwy_sriov_cmd_lend(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
+		       FILE *err);
+/* Returns only when COMMAND cannot be run. */
+int rwy_sriov_cmd_borrow(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out,
+			 FILE *err);
 
 #endif
