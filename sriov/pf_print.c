@@ -92,6 +92,23 @@ static void print_group(const struct rwy_pf_print *print, int group, const char 
 			   user.driver);
 }
 
+static void print_rdma(const struct rwy_pf_print *print, const char *bdf)
+{
+	char guid[RWY_ATTR_TEXT];
+	struct rwy_rdma rdma;
+
+	if (!rwy_rdma_read(print->rdma, bdf, &rdma))
+		return;
+	rwy_attr_put_guid(guid, rdma.node_guid);
+	print_fact(print, "rdma", "%s%s%s", rdma.name, rdma.opened ? ", node GUID " : "",
+		   rdma.opened ? guid : "");
+	for (unsigned i = 0; i < rdma.nr_ports; i++) {
+		rwy_attr_put_guid(guid, rdma.ports[i].guid);
+		print_fact(print, "rdma port", "%u: %s, %s, GUID %s", i + 1, rdma.ports[i].layer,
+			   rdma.ports[i].state, guid);
+	}
+}
+
 static void print_values(const struct rwy_pf_print *print, const rwy_attr_values values,
 			 enum rwy_attr from, enum rwy_attr end)
 {
@@ -116,6 +133,7 @@ static void print_vf_facts(const struct rwy_pf_print *print, const struct rwy_pf
 	print_fact(print, "function", "%s", vf->bdf);
 	print_fact(print, "interface", "%s", or_dash(vf->netdev));
 	print_group(print, vf->group, vf->bdf);
+	print_rdma(print, vf->bdf);
 	print_values(print, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
 	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
 		print_fact(print, counters[i], "%llu", (unsigned long long)vf->counter[i]);
@@ -141,6 +159,7 @@ void rwy_pf_print_facts(const struct rwy_pf_print *print, const struct rwy_pf *p
 	print_fact(print, "node", "%d", pf->node);
 	print_fact(print, "cpus", "%s", or_dash(pf->cpus));
 	print_group(print, pf->group, pf->bdf);
+	print_rdma(print, pf->bdf);
 	print_fact(print, "totalvfs", "%u", pf->total);
 	if (pf->msix_total >= 0)
 		print_fact(print, "msix_total", "%d", pf->msix_total);
@@ -177,6 +196,31 @@ static void put_group(json_t *object, const struct rwy_pf_print *print, int grou
 		json_object_set_new(object, "viable", json_false());
 }
 
+static void put_rdma(json_t *object, const struct rwy_pf_print *print, const char *bdf)
+{
+	json_t *device, *ports = json_array();
+	char guid[RWY_ATTR_TEXT];
+	struct rwy_rdma rdma;
+
+	if (!rwy_rdma_read(print->rdma, bdf, &rdma)) {
+		json_decref(ports);
+		return;
+	}
+	device = json_pack("{ss}", "name", rdma.name);
+	if (rdma.opened) {
+		rwy_attr_put_guid(guid, rdma.node_guid);
+		json_object_set_new(device, "node_guid", json_string(guid));
+	}
+	for (unsigned i = 0; i < rdma.nr_ports; i++) {
+		rwy_attr_put_guid(guid, rdma.ports[i].guid);
+		json_array_append_new(ports,
+				      json_pack("{ssssss}", "port_guid", guid, "layer",
+						rdma.ports[i].layer, "state", rdma.ports[i].state));
+	}
+	json_object_set_new(device, "ports", ports);
+	json_object_set_new(object, "rdma", device);
+}
+
 static void put_values(json_t *object, const rwy_attr_values values, enum rwy_attr from,
 		       enum rwy_attr end)
 {
@@ -192,6 +236,7 @@ static json_t *vf_object(const struct rwy_pf_print *print, const struct rwy_pf *
 
 	json_object_set_new(object, "interface", text_or_null(vf->netdev));
 	put_group(object, print, vf->group, vf->bdf);
+	put_rdma(object, print, vf->bdf);
 	put_values(object, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
 	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
 		json_object_set_new(object, counters[i], json_integer((json_int_t)vf->counter[i]));
@@ -216,6 +261,7 @@ static json_t *pf_object(const struct rwy_pf_print *print, const struct rwy_pf *
 	json_object_set_new(object, "node", number_or_null(pf->node));
 	json_object_set_new(object, "cpus", text_or_null(pf->cpus));
 	put_group(object, print, pf->group, pf->bdf);
+	put_rdma(object, print, pf->bdf);
 	json_object_set_new(object, "totalvfs", json_integer(pf->total));
 	json_object_set_new(object, "msix_total", number_or_null(pf->msix_total));
 	put_values(object, pf->value, 0, RWY_ATTR_OF_PF);

@@ -5,12 +5,14 @@
 
 #include "sriov/holder.h"
 #include "sriov/pf.h"
+#include "sriov/rdma.h"
 
 #include <stdio.h>
 
 struct rwy_pf_print {
 	const char *root;
 	const struct rwy_holder_list *holders;
+	const struct rwy_rdma_host *rdma;
 	FILE *out;
 };
 

@@ -85,6 +85,7 @@ int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 		.ctx = &options,
 	};
 	struct rwy_holder_list holders;
+	struct rwy_rdma_host rdma;
 	struct rwy_pf_list list;
 	int status;
 
@@ -101,12 +102,14 @@ int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 	rc = rwy_holder_list_init(&holders, root);
 	if (rc)
 		rwy_warn("who uses a VF is not known: %s", strerror(-rc));
-	const struct rwy_pf_print print = {root, &holders, out};
+	rwy_rdma_init(&rdma, root);
+	const struct rwy_pf_print print = {root, &holders, &rdma, out};
 
 	if (options.json)
 		rwy_pf_print_json(&print, &list);
 	else
 		rwy_pf_print_table(&print, &list);
+	rwy_rdma_fini(&rdma);
 	rwy_holder_list_fini(&holders);
 	rwy_pf_list_fini(&list);
 	return 0;
@@ -118,6 +121,7 @@ static int show(const struct rwy_sriov_sys *sys, const struct options *options, 
 {
 	const char *root = options->root ? options->root : sys->root;
 	struct rwy_holder_list holders;
+	struct rwy_rdma_host rdma;
 	struct rwy_pf pf;
 	int rc = rwy_pf_init(&pf, root, bdf);
 
@@ -135,12 +139,14 @@ static int show(const struct rwy_sriov_sys *sys, const struct options *options, 
 	rc = rwy_holder_list_init(&holders, root);
 	if (rc)
 		rwy_warn("who uses a VF is not known: %s", strerror(-rc));
-	const struct rwy_pf_print print = {root, &holders, out};
+	rwy_rdma_init(&rdma, root);
+	const struct rwy_pf_print print = {root, &holders, &rdma, out};
 
 	if (options->json)
 		rwy_pf_print_facts_json(&print, &pf, idx);
 	else
 		rwy_pf_print_facts(&print, &pf, idx);
+	rwy_rdma_fini(&rdma);
 	rwy_holder_list_fini(&holders);
 	rwy_pf_fini(&pf);
 	return 0;

@@ -89,6 +89,23 @@ static void show_pf(void **state)
 	assert_non_null(strstr(rig->out, "vf           1 of"));
 }
 
+static void rdma(void **state)
+{
+	struct sriov_rig *rig = *state;
+	const char *root = rig->kernel->sys.root;
+
+	fake_root_write(root, "/sys/bus/pci/devices/" VF "/infiniband/mlx5_3/node_type", "1\n");
+	fake_root_write(root, "/sys/class/infiniband/rxe7/parent", "eth256\n");
+	fake_root_write(root, "/sys/class/infiniband/rxe8/parent", "eth9\n");
+	assert_int_equal(sriov_rig_run(rig, rwy_sriov_cmd_show, VF, NULL), 0);
+	assert_non_null(strstr(rig->out, "rdma         mlx5_3\n"));
+	assert_int_equal(sriov_rig_run(rig, rwy_sriov_cmd_show, PF, NULL), 0);
+	assert_non_null(strstr(rig->out, "rdma         rxe7\n"));
+	assert_int_equal(sriov_rig_run(rig, rwy_sriov_cmd_list, "--json", NULL), 0);
+	assert_non_null(strstr(rig->out, "\"name\": \"rxe7\""));
+	assert_null(strstr(rig->out, "rxe8"));
+}
+
 static void refused(void **state)
 {
 	struct sriov_rig *rig = *state;
@@ -107,7 +124,8 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(table), TEST(list_json), TEST(show_vf), TEST(show_pf), TEST(refused),
+		TEST(table),   TEST(list_json), TEST(show_vf),
+		TEST(show_pf), TEST(rdma),	TEST(refused),
 	};
 
 	return UNIT_RUN(tests);
