@@ -180,7 +180,8 @@ static int check_keys(const struct parse *p, const json_t *entry)
 		for (unsigned i = 0; i < RWY_ARRAY_SIZE(selectors); i++)
 			known = known || strcmp(key, selectors[i]) == 0;
 		if (p->kind == RWY_VF_FILE_FOUND)
-			known = known || rwy_attr_find(key) < RWY_ATTR_OF_PF;
+			known = known || (rwy_attr_find(key) > RWY_ATTR_UP &&
+					  rwy_attr_find(key) < RWY_ATTR_OF_PF);
 		if (!known)
 			return refuse(p, key, "unknown key '%.40s'", key);
 	}
@@ -199,7 +200,7 @@ static int parse_pf(struct parse *p, const json_t *entry, const struct rwy_pf *p
 	if (before)
 		return refuse(p, NULL, "%s is already chosen at line %u", pf->bdf, before->line);
 	memcpy(want.bdf, pf->bdf, sizeof(want.bdf));
-	for (enum rwy_attr attr = 0; attr < RWY_ATTR_OF_PF; attr++)
+	for (enum rwy_attr attr = RWY_ATTR_UP + 1; attr < RWY_ATTR_OF_PF; attr++)
 		if (rwy_attr_json_take(entry, attr, 0, want.value[attr], &key, &why))
 			return refuse(p, key, "%s", why.text);
 	err = rwy_pf_reserve(&want, RWY_VF_MAX);
@@ -330,7 +331,8 @@ char *rwy_vf_file_format(const struct rwy_pf *pf)
 	json_t *vfs = json_array(), *entry = json_pack("{ss}", "bdf", pf->bdf), *root;
 	char *text;
 
-	for (enum rwy_attr attr = 0; attr < RWY_ATTR_OF_PF; attr++)
+	/* An interface that came up since is in use by somebody, and stays so. */
+	for (enum rwy_attr attr = RWY_ATTR_UP + 1; attr < RWY_ATTR_OF_PF; attr++)
 		rwy_attr_json_put(entry, attr, pf->value[attr]);
 	for (unsigned i = 0; i < pf->nr_vfs; i++)
 		json_array_append_new(vfs, format_vf(pf, i));

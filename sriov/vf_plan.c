@@ -171,9 +171,6 @@ int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const st
 	if (autoprobe[0])
 		push(&p, RWY_VF_PLAN_PF, RWY_ATTR_AUTOPROBE,
 		     remakes && count ? "off" : now->value[RWY_ATTR_AUTOPROBE], autoprobe);
-	if (want->value[RWY_ATTR_UP][0])
-		push(&p, RWY_VF_PLAN_PF, RWY_ATTR_UP, now->value[RWY_ATTR_UP],
-		     want->value[RWY_ATTR_UP]);
 	return p.err;
 }
 

@@ -90,7 +90,7 @@ static inline char *sriov_rig_state(struct sriov_rig *rig)
 	for (unsigned i = 0; i < list.nr; i++) {
 		char *pf = rwy_vf_file_format(&list.pfs[i]);
 
-		fputs(pf, file);
+		fprintf(file, "%s: %s\n%s", list.pfs[i].bdf, list.pfs[i].value[RWY_ATTR_UP], pf);
 		free(pf);
 	}
 	fclose(file);

