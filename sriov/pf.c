@@ -3,6 +3,7 @@
 
 #include "lib/pci_group.h"
 #include "lib/sysfs.h"
+#include "sriov/representor.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -117,6 +118,8 @@ int rwy_pf_init(struct rwy_pf *pf, const char *root, const char *bdf)
 	err = read_vfs(pf, root);
 	if (err)
 		rwy_pf_fini(pf);
+	else
+		rwy_representor_read(root, pf);
 	return err;
 }
 

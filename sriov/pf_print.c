@@ -132,6 +132,8 @@ static void print_vf_facts(const struct rwy_pf_print *print, const struct rwy_pf
 	print_fact(print, "vf", "%u of %s", idx, pf->bdf);
 	print_fact(print, "function", "%s", vf->bdf);
 	print_fact(print, "interface", "%s", or_dash(vf->netdev));
+	if (vf->representor[0])
+		print_fact(print, "representor", "%s", vf->representor);
 	print_group(print, vf->group, vf->bdf);
 	print_rdma(print, vf->bdf);
 	print_values(print, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
@@ -235,6 +237,7 @@ static json_t *vf_object(const struct rwy_pf_print *print, const struct rwy_pf *
 	json_t *object = json_pack("{sssiss}", "pf", pf->bdf, "vf", (int)idx, "bdf", vf->bdf);
 
 	json_object_set_new(object, "interface", text_or_null(vf->netdev));
+	json_object_set_new(object, "representor", text_or_null(vf->representor));
 	put_group(object, print, vf->group, vf->bdf);
 	put_rdma(object, print, vf->bdf);
 	put_values(object, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);

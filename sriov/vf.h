@@ -26,9 +26,10 @@ enum rwy_vf_counter {
 
 struct rwy_vf {
 	char bdf[RWY_BDF_LEN];
-	char netdev[16]; /* empty: none, or not this host's to see */
-	int group;	 /* of the IOMMU, -1: none */
-	char vfio[16];	 /* its character device, as in /dev/vfio/devices; empty: none */
+	char netdev[16];      /* empty: none, or not this host's to see */
+	char representor[16]; /* empty: none */
+	int group;	      /* of the IOMMU, -1: none */
+	char vfio[16];	      /* its character device, as in /dev/vfio/devices; empty: none */
 	rwy_attr_values value;
 	bool counted; /* the counters are known */
 	uint64_t counter[RWY_VF_NR_COUNTERS];

@@ -93,6 +93,39 @@ static void vf_to_pf(void **state)
 	assert_int_equal(rwy_pf_of_vf(*state, "0000:99:00.0", pf, &idx), -ENOENT);
 }
 
+static void put_port(const char *root, const char *netdev, const char *id, const char *port)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "/sys/class/net/%s/phys_switch_id", netdev);
+	fake_root_write(root, name, id);
+	snprintf(name, sizeof(name), "/sys/class/net/%s/phys_port_name", netdev);
+	fake_root_write(root, name, port);
+}
+
+/* Two ports of a card share a switch; another card has ports of the same names. */
+static void representors(void **state)
+{
+	const struct fake_sriov_card *card = fake_sriov_card("mlx5_core");
+	struct rwy_pf pf;
+
+	fake_sriov_add_pf(*state, card, "0000:01:00.1", 8);
+	fake_sriov_add_vfs(*state, card, "0000:01:00.1", 3, false);
+	put_port(*state, "enp257", "abcd\n", "p1\n");
+	put_port(*state, "rep0", "abcd\n", "pf1vf0\n");
+	put_port(*state, "rep1", "abcd\n", "c1pf1vf1\n");
+	put_port(*state, "rep2", "abcd\n", "pf0vf2\n");
+	put_port(*state, "rep3", "ef01\n", "pf1vf2\n");
+	put_port(*state, "rep4", "abcd\n", "pf1vf9\n");
+	put_port(*state, "rep5", "abcd\n", "pf1sf2\n");
+	put_port(*state, "rep6", "abcd\n", "pf1vf2x\n");
+	assert_int_equal(rwy_pf_init(&pf, *state, "0000:01:00.1"), 0);
+	assert_string_equal(pf.vfs[0].representor, "rep0");
+	assert_string_equal(pf.vfs[1].representor, "rep1");
+	assert_string_equal(pf.vfs[2].representor, "");
+	rwy_pf_fini(&pf);
+}
+
 /* Config space that is short, empty, or whose list goes in circles. */
 static void odd_config(void **state)
 {
@@ -149,7 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(hosts_of_256), TEST(all_of_a_host), TEST(what_is_none), TEST(vfs_that_go),
-		TEST(vf_to_pf),	    TEST(odd_config),	 TEST(holders),
+		TEST(vf_to_pf),	    TEST(representors),	 TEST(odd_config),   TEST(holders),
 	};
 
 	return UNIT_RUN(tests);
