@@ -178,10 +178,11 @@ static int check_link(const struct rwy_vf_check *check, const struct rwy_pf *pf,
 	if (rate.min && rule->no_min_rate)
 		return refuse(check, want->line, -EINVAL, "%s: its driver %s has no min_rate",
 			      pf->bdf, pf->driver);
-	if (!pf->carrier && rule->rate_by_link)
+	/* One that is up and has no link may be about to have one. */
+	if (rule->rate_by_link && strcmp(pf->value[RWY_ATTR_UP], "on") != 0)
 		return refuse(check, want->line, -EINVAL,
-			      "%s: its driver %s takes rates only while %s has a link", pf->bdf,
-			      pf->driver, pf->netdev);
+			      "%s: its driver %s takes rates only while %s is up and has a link",
+			      pf->bdf, pf->driver, pf->netdev);
 	return 0;
 }
 

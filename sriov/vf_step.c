@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "lib/sysfs.h"
+#include "sriov/pf_rule.h"
 #include "sriov/vf_nvme.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 #define LOOK_MS	    20
 #define SAY_MS	    5000
 #define DEADLINE_MS 60000
+#define LINK_MS	    15000 /* after VFs were made, which resets some cards */
 
 static int RWY_PRINTF(3, 4) put(struct rwy_vf_link *link, const char *text, const char *fmt, ...)
 {
@@ -70,12 +72,34 @@ static int move(struct rwy_vf_link *link, const struct rwy_vf_step *step, const 
 	return put(link, bdf, DRIVERS "/bind", step->to);
 }
 
+/* Some drivers refuse rates with -EINVAL until there is a link; -ENETDOWN says what is the matter.
+ */
+static int wait_for_link(const struct rwy_sriov_sys *sys, const char *pf, const char *netdev)
+{
+	char driver[RWY_ATTR_TEXT];
+	uint64_t carrier;
+
+	if (rwy_sysfs_read_link(sys->root, driver, sizeof(driver), DEVICE "/driver", pf) ||
+	    !rwy_pf_rule_of(driver)->rate_by_link)
+		return 0;
+	for (unsigned ms = 0; ms < LINK_MS; ms += LOOK_MS) {
+		if (rwy_sysfs_read_uint(sys->root, &carrier, DEVICE "/net/%s/carrier", pf,
+					netdev) == 0 &&
+		    carrier)
+			return 0;
+		sys->wait(sys, LOOK_MS);
+	}
+	return -ENETDOWN;
+}
+
 static int set_link(struct rwy_vf_link *link, const struct rwy_vf_step *step)
 {
 	unsigned ifindex;
 	char name[16];
 	int err = rwy_pf_find_link(link->sys->root, step->pf, name, &ifindex);
 
+	if (!err && step->attr == RWY_ATTR_RATE)
+		err = wait_for_link(link->sys, step->pf, name);
 	if (err)
 		return err;
 	if (step->attr == RWY_ATTR_UP)

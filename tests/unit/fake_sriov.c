@@ -125,7 +125,8 @@ void fake_sriov_add_pf(const char *root, const struct fake_sriov_card *card, con
 	snprintf(name, sizeof(name), "net/%s%u/ifindex", card->netdev, rid);
 	put(root, bdf, name, "%u\n", rid);
 	snprintf(name, sizeof(name), "net/%s%u/flags", card->netdev, rid);
-	put(root, bdf, name, "0x1002\n");
+	/* The one whose driver makes VFs only when it is up is down. */
+	put(root, bdf, name, strcmp(card->driver, "bnxt_en") == 0 ? "0x1002\n" : "0x1003\n");
 	snprintf(name, sizeof(name), "net/%s%u/carrier", card->netdev, rid);
 	put(root, bdf, name, "1\n");
 }

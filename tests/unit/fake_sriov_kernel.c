@@ -113,6 +113,20 @@ void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sri
 	fake_sriov_add_vfs(kernel->sys.root, pf->card, pf->bdf, nr, probe[0] == '1');
 }
 
+/* These are reset when VFs come and go, and take their time. */
+static bool is_reset_by_vfs(const struct fake_sriov_pf *pf)
+{
+	return strcmp(pf->card->driver, "igb") == 0 || strcmp(pf->card->driver, "ixgbe") == 0;
+}
+
+static void put_carrier(struct fake_sriov_kernel *kernel, const struct fake_sriov_pf *pf, bool on)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "net/%s%u/carrier", pf->card->netdev, pf->ifindex);
+	put(kernel, pf->bdf, name, on ? "1\n" : "0\n");
+}
+
 static int write_numvfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf, unsigned nr)
 {
 	char name[64], text[RWY_ATTR_TEXT];
@@ -128,6 +142,11 @@ static int write_numvfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *
 		get(kernel, pf->bdf, name, text);
 		if (!(strtoul(text, NULL, 16) & IFF_UP))
 			return -EINVAL;
+	}
+	if (is_reset_by_vfs(pf)) {
+		put_carrier(kernel, pf, false);
+		kernel->down = pf;
+		kernel->nr_down = 3;
 	}
 	if (!nr || !kernel->late) {
 		fake_sriov_kernel_set_vfs(kernel, pf, nr);
@@ -270,6 +289,10 @@ static void fake_wait(const struct rwy_sriov_sys *sys, unsigned ms)
 {
 	struct fake_sriov_kernel *kernel = of(sys);
 
+	if (kernel->down && !kernel->link_never && kernel->nr_down-- == 1) {
+		put_carrier(kernel, kernel->down, true);
+		kernel->down = NULL;
+	}
 	if (!kernel->pending || ++kernel->nr_waits < kernel->late)
 		return;
 	kernel->pending->nr_vfs = 0;
@@ -429,6 +452,16 @@ static int set_value(struct fake_sriov_pf *pf, const struct nlattr *attr)
 	return -EINVAL;
 }
 
+static int refuse_rates(const struct nlmsghdr *head)
+{
+	const struct nlattr *list, *vf, *attr;
+
+	mnl_attr_for_each(list, head, sizeof(struct ifinfomsg)) mnl_attr_for_each_nested(vf, list)
+		mnl_attr_for_each_nested(attr, vf) if (mnl_attr_get_type(attr) ==
+						       IFLA_VF_RATE) return -EINVAL;
+	return 0;
+}
+
 static int set_link(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 		    const struct nlmsghdr *head)
 {
@@ -444,6 +477,8 @@ static int set_link(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 		put(kernel, pf->bdf, name, info->ifi_flags & IFF_UP ? "0x1003\n" : "0x1002\n");
 	}
 	rc = 0;
+	if (is_reset_by_vfs(pf) && kernel->down == pf)
+		rc = refuse_rates(head);
 	mnl_attr_for_each(list, head, sizeof(*info)) mnl_attr_for_each_nested(vf, list)
 		mnl_attr_for_each_nested(attr, vf) rc = rc ? rc : set_value(pf, attr);
 	fake_sriov_kernel_end(kernel);

@@ -44,6 +44,9 @@ struct fake_sriov_kernel {
 	unsigned nr_waits;
 	struct fake_sriov_pf *pending;
 	unsigned nr_pending;
+	struct fake_sriov_pf *down; /* has no link for so many waits */
+	unsigned nr_down;
+	bool link_never;
 	bool counters; /* were asked for */
 	size_t answer_len;
 	char answer[FAKE_SRIOV_ANSWER];

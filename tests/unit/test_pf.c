@@ -52,7 +52,7 @@ static void all_of_a_host(void **state)
 	assert_string_equal(list.pfs[0].bdf, "0000:01:00.0");
 	assert_string_equal(list.pfs[0].netdev, "");
 	assert_string_equal(list.pfs[1].bdf, "0000:01:00.1");
-	assert_string_equal(list.pfs[1].value[RWY_ATTR_UP], "off");
+	assert_string_equal(list.pfs[1].value[RWY_ATTR_UP], "on");
 	rwy_pf_list_fini(&list);
 }
 

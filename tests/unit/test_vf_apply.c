@@ -301,6 +301,36 @@ static void late_vfs(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* A card that has no link any more: rates are waited for, and then all is undone. */
+static ssize_t no_send(const struct rwy_sriov_sys *sys, const void *message, size_t len)
+{
+	return -ENETDOWN;
+}
+
+static void no_link(void **state)
+{
+	struct sriov_rig rig;
+	char *before, *after;
+
+	set_up(&rig, &scenes[0]);
+	before = sriov_rig_state(&rig);
+	rig.kernel->link_never = true;
+	assert_int_equal(apply(&rig, &scenes[0]), 1);
+	assert_true(log_said("VF 0 rate: cannot be set to 0-100: Network is down"));
+	after = sriov_rig_state(&rig);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	sriov_rig_close(&rig);
+	/* And where nothing is known of VFs, nothing is begun. */
+	set_up(&rig, &scenes[1]);
+	rig.kernel->sys.send = no_send;
+	assert_int_equal(apply(&rig, &scenes[1]), 1);
+	assert_true(log_said("what it knows of its VFs cannot be read: Network is down"));
+	assert_int_equal(rig.kernel->nr_changes, 0);
+	sriov_rig_close(&rig);
+}
+
 static void only_what_differs(void **state)
 {
 	static const struct scene scene = {
@@ -399,6 +429,7 @@ int main(void)
 		cmocka_unit_test(killed_in_recovery),
 		cmocka_unit_test(unsupported),
 		cmocka_unit_test(late_vfs),
+		cmocka_unit_test(no_link),
 		cmocka_unit_test(only_what_differs),
 		cmocka_unit_test(two_at_once),
 		cmocka_unit_test(damaged_journal),

@@ -150,11 +150,11 @@ static void live_changes(void **state)
 					ON(PF) VFS("{\"range\": \"1\", \"trust\": true, "
 						   "\"vlan\": 3, \"max_rate\": 10}")),
 			 0);
-	fake_root_write(rig.kernel->sys.root, "/sys/bus/pci/devices/" PF "/net/eth256/carrier",
-			"0\n");
+	fake_root_write(rig.kernel->sys.root, "/sys/bus/pci/devices/" PF "/net/eth256/flags",
+			"0x1002\n");
 	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_plan, ON(PF) VF("\"max_rate\": 10")),
 			 1);
-	assert_true(log_said("takes rates only while eth256 has a link"));
+	assert_true(log_said("takes rates only while eth256 is up and has a link"));
 	sriov_rig_close(&rig);
 }
 
