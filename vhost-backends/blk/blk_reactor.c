@@ -47,7 +47,7 @@ static int open_store(struct rwy_blk_reactor *reactor, const struct rwy_blk_disk
 		err = rwy_uring_open(&reactor->uring, reactor->poll);
 	return err ? err
 		   : rwy_store_file_open(store, reactor->uring, disk->file, disk->read_only,
-					 LOCK_WAIT_MS);
+					 disk->shared ? -1 : LOCK_WAIT_MS);
 }
 
 static int open_blk(struct rwy_blk_reactor *reactor, const struct rwy_blk_disk *disk,

@@ -20,6 +20,7 @@ struct rwy_blk_disk {
 	uint64_t mem;	    /* bytes */
 	uint64_t nr_queues;
 	bool read_only;
+	bool shared;   /* others may have the file too: a guest is moved */
 	char name[16]; /* "disk0" */
 };
 

@@ -76,6 +76,8 @@ static const char *incomplete(const struct rwy_blk_disk *disk)
 		return "needs one of a socket's path and an fd";
 	if (!disk->file == !disk->mem)
 		return "needs one of a file and memory";
+	if (disk->shared && disk->mem)
+		return "has memory, which no other can share";
 	return NULL;
 }
 
@@ -102,6 +104,7 @@ static int set_disk(void *ctx, char *value, struct rwy_opt_why *why)
 		{"mem", RWY_OPT_SIZE, .num = &disk.mem, .min = 512, .max = RWY_BIT64(46)},
 		{"queues", RWY_OPT_UINT, .num = &disk.nr_queues, .min = 1, .max = RWY_BE_QUEUES},
 		{"readonly", RWY_OPT_FLAG, .flag = &disk.read_only},
+		{"shared", RWY_OPT_FLAG, .flag = &disk.shared},
 	};
 	int err = rwy_opt_list(value, keys, RWY_ARRAY_SIZE(keys), why);
 
@@ -148,11 +151,13 @@ static int set_print_capabilities(void *ctx, char *value, struct rwy_opt_why *wh
 }
 
 static const struct rwy_opt opts[] = {
-	{"disk", "socket=PATH|fd=N,file=FILE|mem=SIZE[,queues=N][,readonly]",
+	{"disk", "socket=PATH|fd=N,file=FILE|mem=SIZE[,queues=N][,readonly][,shared]",
 	 "Serve a disk; may be given many times. It listens at the unix socket PATH, or on the\n"
 	 "inherited socket N. Its bytes are in FILE, an image (raw) or a block device, or in\n"
 	 "SIZE of memory that starts as zeroes and is gone with this process. queues is how\n"
-	 "many a guest may use, 1 if not given. readonly refuses every change.",
+	 "many a guest may use, 1 if not given. readonly refuses every change. shared lets FILE\n"
+	 "be served at other places too, as a guest needs it to move from one to another while it\n"
+	 "runs; that never two guests use it is then up to you.",
 	 set_disk},
 	{"socket-path", "PATH", "Serve one disk at PATH; with --blk-file.", set_socket_path},
 	{"fd", "N", "Serve it on the inherited socket N instead.", set_fd},

@@ -59,10 +59,10 @@ struct rwy_store_ops {
 
 /*
  * A regular file or a block device. size is rounded down to sectors. -errno, logged; -EBUSY when
- * somebody else still has it after wait_ms.
+ * somebody else still has it after wait_ms. Below 0 it does not matter who else has it.
  */
 RWY_MUST_CHECK int rwy_store_file_open(struct rwy_store **store, struct rwy_uring *uring,
-				       const char *path, bool read_only, unsigned wait_ms);
+				       const char *path, bool read_only, int wait_ms);
 /* Memory of this process, all zeroes. -errno, logged. */
 RWY_MUST_CHECK int rwy_store_mem_open(struct rwy_store **store, const char *name, uint64_t size,
 				      bool read_only);

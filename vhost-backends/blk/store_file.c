@@ -219,14 +219,14 @@ static const struct rwy_store_ops file_ops = {.start = file_start, .close = file
  * of us was killed, the kernel may still be doing what it had started: the lock is free only after
  * the last of that, so whoever starts again may not begin before.
  */
-static int lock_image(int fd, bool read_only, unsigned wait_ms)
+static int lock_image(int fd, bool read_only, int wait_ms)
 {
 	struct flock lock = {.l_type = read_only ? F_RDLCK : F_WRLCK,
 			     .l_whence = SEEK_SET,
 			     .l_start = LOCK_START,
 			     .l_len = LOCK_LEN};
 
-	for (unsigned ms = 0; fcntl(fd, F_OFD_SETLK, &lock) < 0; ms += LOCK_RETRY_MS) {
+	for (int ms = 0; fcntl(fd, F_OFD_SETLK, &lock) < 0; ms += LOCK_RETRY_MS) {
 		if (errno != EAGAIN && errno != EACCES)
 			return 0; /* a file system without locks is the user's choice */
 		if (ms >= wait_ms)
@@ -254,7 +254,7 @@ static const char *open_error(int err)
 {
 	switch (err) {
 	case -EBUSY:
-		return "in use by another process: stop it, or share the image read-only";
+		return "in use by another process: stop it, or share the image (readonly, shared)";
 	case -EINVAL:
 		return "neither a regular file nor a block device";
 	case -ENODATA:
@@ -265,7 +265,7 @@ static const char *open_error(int err)
 }
 
 int rwy_store_file_open(struct rwy_store **store, struct rwy_uring *uring, const char *path,
-			bool read_only, unsigned wait_ms)
+			bool read_only, int wait_ms)
 {
 	struct store_file *file = calloc(1, sizeof(*file));
 	const char *name = strrchr(path, '/');
@@ -281,7 +281,7 @@ int rwy_store_file_open(struct rwy_store **store, struct rwy_uring *uring, const
 		err = image_size(file->fd, &size);
 	if (!err && size < RWY_STORE_SECTOR)
 		err = -ENODATA;
-	if (!err)
+	if (!err && wait_ms >= 0)
 		err = lock_image(file->fd, read_only, wait_ms);
 	if (!err)
 		err = rwy_fd_set_nonblock(file->fd, false); /* was for fifos */
