@@ -68,12 +68,18 @@ expect() {
 
 # qemu_boot QEMU-ARGUMENT...
 qemu_boot() {
-	: >"$work/console"
+	: >"$work/console" >"$work/qemu"
+	qemu_start "$@"
+}
+
+# The same, as the next one that writes to the console.
+qemu_start() {
 	qemu-system-x86_64 -nodefaults -no-user-config -display none \
 		-machine q35,memory-backend=ram -accel tcg -cpu max -smp 2 -m 384 \
 		-object memory-backend-memfd,id=ram,size=384M,share=on \
 		-kernel "$kernel" -initrd "$initrd" -append "console=ttyS0 quiet panic=-1" \
-		-serial "file:$work/console" "$@" >"$work/qemu" 2>&1 &
+		-chardev "file,id=console,path=$work/console,append=on" -serial chardev:console \
+		"$@" >>"$work/qemu" 2>&1 &
 	qemu=$!
 }
 
