@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "sriov/host.h"
+#include "sriov/vf_batch.h"
 #include "sriov/vf_file.h"
 #include "sriov/vf_step.h"
 
@@ -179,6 +180,21 @@ static int do_step(struct run *run, unsigned idx)
 	return err;
 }
 
+/* Steps that are done at once are begun at once, as far as the journal knows. */
+static int do_batch(struct run *run, unsigned idx, unsigned nr)
+{
+	struct rwy_vf_step *steps = &run->plan->steps[idx];
+	int err = rwy_journal_step(run->journal, idx + nr - 1);
+
+	if (err)
+		return err;
+	err = rwy_vf_batch_run(run->link, steps, nr);
+	for (unsigned i = 0; err && i < nr; i++)
+		if (steps[i].result == RWY_VF_FAILED)
+			complain(&steps[i], "cannot be set");
+	return err;
+}
+
 /* A later step set the same attribute to something else. */
 static bool is_superseded(const struct rwy_vf_plan *plan, unsigned idx)
 {
@@ -234,15 +250,17 @@ int rwy_vf_apply_run(struct rwy_vf_link *link, struct rwy_journal *journal,
 		     const struct rwy_pf_list *host, struct rwy_vf_plan *plan)
 {
 	struct run run = {.link = link, .journal = journal, .plan = plan};
-	unsigned i = 0;
+	unsigned i = 0, nr;
 	int err = record_found(&run, host);
 
 	if (!err)
 		err = rwy_journal_begin(journal, plan);
 	if (err)
 		return err;
-	while (!err && i < plan->nr)
-		err = do_step(&run, i++);
+	for (; !err && i < plan->nr; i += nr) {
+		nr = rwy_vf_batch_count(plan, i);
+		err = nr > 1 ? do_batch(&run, i, nr) : do_step(&run, i);
+	}
 	if (!err)
 		err = verify(&run);
 	if (err && undo(&run, i))

@@ -110,41 +110,71 @@ static bool differs(const struct rwy_vf *now, const struct rwy_vf *want, enum rw
 	return want->value[attr][0] && !is(want->value[attr], now->value[attr]);
 }
 
+/* What becomes of a VF, beyond values that are set. */
+struct change {
+	bool moves;   /* to another driver */
+	bool feeds;   /* gets other resources of an NVMe controller */
+	bool lets_go; /* has no driver meanwhile: none may count on what changes */
+};
+
+static struct change change_of(const struct rwy_vf *now, const struct rwy_vf *want)
+{
+	struct change change = {
+		.moves = differs(now, want, RWY_ATTR_DRIVER),
+		.feeds = differs(now, want, RWY_ATTR_QUEUES) ||
+			 differs(now, want, RWY_ATTR_INTERRUPTS),
+	};
+
+	change.lets_go = change.moves || change.feeds || differs(now, want, RWY_ATTR_MSIX) ||
+			 differs(now, want, RWY_ATTR_ONLINE);
+	return change;
+}
+
+static const char *last_driver(const struct rwy_vf *now, const struct rwy_vf *want)
+{
+	return want->value[RWY_ATTR_DRIVER][0] ? want->value[RWY_ATTR_DRIVER]
+					       : now->value[RWY_ATTR_DRIVER];
+}
+
+static void let_go(struct planning *p, int idx, const struct rwy_vf *now)
+{
+	if (change_of(now, &p->want->vfs[idx]).lets_go)
+		push(p, idx, RWY_ATTR_DRIVER, now->value[RWY_ATTR_DRIVER], RWY_ATTR_NONE);
+}
+
 static void configure(struct planning *p, int idx, const struct rwy_vf *now)
 {
 	const struct rwy_vf *want = &p->want->vfs[idx];
-	const char *driver = now->value[RWY_ATTR_DRIVER], *last = want->value[RWY_ATTR_DRIVER];
 	const char *online = now->value[RWY_ATTR_ONLINE], *answers = want->value[RWY_ATTR_ONLINE];
-	bool moves = differs(now, want, RWY_ATTR_DRIVER);
-	bool feeds = differs(now, want, RWY_ATTR_QUEUES) || differs(now, want, RWY_ATTR_INTERRUPTS);
-	/* Vectors and resources can be moved only while no driver counts on them. */
-	bool lets_go = moves || feeds || differs(now, want, RWY_ATTR_MSIX) ||
-		       differs(now, want, RWY_ATTR_ONLINE);
+	struct change change = change_of(now, want);
 
-	last = last[0] ? last : driver;
-	if (lets_go)
-		push(p, idx, RWY_ATTR_DRIVER, driver, RWY_ATTR_NONE);
-	if (feeds && is(online, "on")) {
+	if (change.feeds && is(online, "on")) {
 		push(p, idx, RWY_ATTR_ONLINE, online, "off");
 		online = "off";
 	}
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_RESET; attr++) {
 		const char *to = want->value[attr];
 
-		if (attr == RWY_ATTR_OVERRIDE && moves && !to[0])
-			to = last;
+		if (attr == RWY_ATTR_OVERRIDE && change.moves && !to[0])
+			to = last_driver(now, want);
 		if (to[0])
 			push(p, idx, attr, now->value[attr], to);
 	}
 	/* The VF has what it was given after a reset, and who wants that wants to use it. */
-	if (feeds)
+	if (change.feeds)
 		push(p, idx, RWY_ATTR_RESET, "", RWY_ATTR_NOW);
-	if (feeds && !answers[0])
+	if (change.feeds && !answers[0])
 		answers = "on";
 	if (answers[0])
 		push(p, idx, RWY_ATTR_ONLINE, online, answers);
-	if (lets_go)
-		push(p, idx, RWY_ATTR_DRIVER, RWY_ATTR_NONE, last);
+}
+
+static void bind(struct planning *p, int idx, const struct rwy_vf *now)
+{
+	const struct rwy_vf *want = &p->want->vfs[idx];
+
+	if (change_of(now, want).lets_go)
+		push(p, idx, RWY_ATTR_DRIVER, RWY_ATTR_NONE, last_driver(now, want));
 }
 
 unsigned rwy_vf_plan_count(const struct rwy_pf *now, const struct rwy_pf *want)
@@ -158,6 +188,8 @@ int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const st
 {
 	static const struct rwy_vf fresh = {
 		.value = {[RWY_ATTR_DRIVER] = RWY_ATTR_NONE, [RWY_ATTR_OVERRIDE] = RWY_ATTR_NONE}};
+	static void (*const phases[])(struct planning * p, int idx,
+				      const struct rwy_vf *now) = {let_go, configure, bind};
 	struct planning p = {plan, now, want, 0};
 	unsigned count = rwy_vf_plan_count(now, want);
 	bool remakes = count != now->nr_vfs;
@@ -165,8 +197,10 @@ int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const st
 
 	if (remakes)
 		remake(&p, count);
-	for (unsigned i = 0; i < RWY_MIN(count, want->nr_vfs); i++)
-		configure(&p, (int)i, remakes ? &fresh : &now->vfs[i]);
+	/* Drivers of all VFs together: they take their time, side by side (vf_batch.h). */
+	for (unsigned phase = 0; phase < RWY_ARRAY_SIZE(phases); phase++)
+		for (unsigned i = 0; i < RWY_MIN(count, want->nr_vfs); i++)
+			phases[phase](&p, (int)i, remakes ? &fresh : &now->vfs[i]);
 	/* Only what was found says this. */
 	if (autoprobe[0])
 		push(&p, RWY_VF_PLAN_PF, RWY_ATTR_AUTOPROBE,

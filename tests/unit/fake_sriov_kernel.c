@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -266,7 +267,7 @@ static int write_device(struct fake_sriov_kernel *kernel, const char *bdf, const
 	return 0;
 }
 
-static int fake_write(const struct rwy_sriov_sys *sys, const char *path, const char *text)
+static int write_file(const struct rwy_sriov_sys *sys, const char *path, const char *text)
 {
 	struct fake_sriov_kernel *kernel = of(sys);
 	char first[64], second[64];
@@ -282,6 +283,18 @@ static int fake_write(const struct rwy_sriov_sys *sys, const char *path, const c
 	else
 		rc = -ENOENT;
 	fake_sriov_kernel_end(kernel);
+	return rc;
+}
+
+/* Writers may be threads; children are born while there is but one. */
+static int fake_write(const struct rwy_sriov_sys *sys, const char *path, const char *text)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int rc;
+
+	pthread_mutex_lock(&lock);
+	rc = write_file(sys, path, text);
+	pthread_mutex_unlock(&lock);
 	return rc;
 }
 

@@ -418,6 +418,41 @@ static void many(void **state)
 	sriov_rig_close(&rig);
 }
 
+static int (*model_write)(const struct rwy_sriov_sys *sys, const char *path, const char *text);
+static unsigned nr_binding, most_binding;
+
+/* A driver that takes its time. */
+static int slow_write(const struct rwy_sriov_sys *sys, const char *path, const char *text)
+{
+	unsigned nr;
+
+	if (!strstr(path, "vfio-pci/bind"))
+		return model_write(sys, path, text);
+	nr = __atomic_add_fetch(&nr_binding, 1, __ATOMIC_SEQ_CST);
+	if (nr > __atomic_load_n(&most_binding, __ATOMIC_SEQ_CST))
+		__atomic_store_n(&most_binding, nr, __ATOMIC_SEQ_CST);
+	usleep(20000);
+	__atomic_sub_fetch(&nr_binding, 1, __ATOMIC_SEQ_CST);
+	return model_write(sys, path, text);
+}
+
+static void side_by_side(void **state)
+{
+	static const struct scene scene = {"ice", 0, false,
+					   "{\"pfs\": [{\"bdf\": \"" PF
+					   "\", \"numvfs\": 8, \"vfs\": [{\"range\": \"0-7\","
+					   " \"driver\": \"vfio-pci\"}]}]}"};
+	struct sriov_rig rig;
+
+	set_up(&rig, &scene);
+	model_write = rig.kernel->sys.write;
+	rig.kernel->sys.write = slow_write;
+	assert_int_equal(apply(&rig, &scene), 0);
+	assert_int_equal(nr_binding, 0);
+	assert_in_range(most_binding, 2, 8);
+	sriov_rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +469,7 @@ int main(void)
 		cmocka_unit_test(two_at_once),
 		cmocka_unit_test(damaged_journal),
 		cmocka_unit_test(many),
+		cmocka_unit_test(side_by_side),
 	};
 
 	return UNIT_RUN(tests);

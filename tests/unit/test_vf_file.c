@@ -173,10 +173,10 @@ static void planned(void **state)
 				     "to do       " PF2 " VF 0 override: none -> vfio-pci\n"
 				     "to do       " PF2 " VF 0 mac: 52:54:00:00:01:ff\n"
 				     "to do       " PF2 " VF 0 vlan: 9,qos=0,proto=802.1q\n"
-				     "to do       " PF2 " VF 0 driver: none -> vfio-pci\n"
 				     "to do       " PF2 " VF 1 override: none -> vfio-pci\n"
 				     "to do       " PF2 " VF 1 mac: 52:54:00:00:02:00\n"
 				     "to do       " PF2 " VF 1 vlan: 9,qos=0,proto=802.1q\n"
+				     "to do       " PF2 " VF 0 driver: none -> vfio-pci\n"
 				     "to do       " PF2 " VF 1 driver: none -> vfio-pci\n");
 	/* A driver is let go before vectors move, and has the VF again after. */
 	fake_sriov_kernel_set_vfs(rig.kernel, &rig.kernel->pfs[3], 2);
