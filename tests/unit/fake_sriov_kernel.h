@@ -60,6 +60,11 @@ struct fake_sriov_pf *fake_sriov_kernel_add_pf(struct fake_sriov_kernel *kernel,
 /* As a write to sriov_numvfs does it, but for counting and failing. */
 void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 			       unsigned nr);
+/* A request to rtnetlink, and its answer. */
+ssize_t fake_sriov_link_send(const struct rwy_sriov_sys *sys, const void *message, size_t len);
+ssize_t fake_sriov_link_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags);
+/* The card is reset when VFs come and go, and has no link for a while. */
+bool fake_sriov_kernel_resets(const struct fake_sriov_pf *pf);
 /* An admin command. */
 int fake_sriov_nvme(const struct rwy_sriov_sys *sys, const char *name,
 		    struct nvme_passthru_cmd *command);
