@@ -123,7 +123,7 @@ crash() {
 stats() {
 	rm -f "$work/stats"
 	kill -USR1 "$vm"
-	for _ in $(seq 100); do
+	for _ in $(seq 300); do
 		[ ! -e "$work/stats" ] || return 0
 		sleep 0.1
 	done
