@@ -61,14 +61,13 @@ quiet() {
 	[ "$(cat "$work/before")" -eq "$(cat "$work/after")" ]
 }
 
-# function_like VENDOR DEVICE: the first function with these numbers, as sysfs has them
+# function_like VENDOR DEVICE: the last function with these numbers, as sysfs has them; what the
+# lab's machine comes with is before what was plugged in
 function_like() {
-	local path
+	local path found=''
 
 	for path in /sys/bus/pci/devices/*; do
-		[ "$(cat "$path/vendor" "$path/device")" = "$1"$'\n'"$2" ] || continue
-		basename "$path"
-		return
+		[ "$(cat "$path/vendor" "$path/device")" != "$1"$'\n'"$2" ] || found=$path
 	done
-	return 1
+	[ -n "$found" ] && basename "$found"
 }
