@@ -226,6 +226,14 @@ int rwy_journal_resume(struct rwy_journal *journal, struct rwy_vf_plan *plan, un
 	return err;
 }
 
+bool rwy_journal_is_left(const char *path)
+{
+	char name[RWY_SYSFS_PATH];
+
+	return snprintf(name, sizeof(name), "%s/" NAME, path) < (int)sizeof(name) &&
+	       access(name, F_OK) == 0;
+}
+
 /* ---- what was found ---- */
 
 static void found_name(char name[NAME_LEN], const char *bdf)

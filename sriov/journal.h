@@ -41,6 +41,9 @@ RWY_MUST_CHECK int rwy_journal_end(struct rwy_journal *journal);
 RWY_MUST_CHECK int rwy_journal_resume(struct rwy_journal *journal, struct rwy_vf_plan *plan,
 				      unsigned *nr_begun);
 
+/* A run is under way in this directory, or was killed. For those who take no lock. */
+bool rwy_journal_is_left(const char *path);
+
 /* The record of a PF: its file's path. False: there is none. */
 bool rwy_journal_has_found(const struct rwy_journal *journal, const char *bdf,
 			   char path[RWY_SYSFS_PATH]);

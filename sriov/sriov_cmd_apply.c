@@ -238,6 +238,9 @@ int rwy_sriov_cmd_plan(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 	if (!parse(&options, "ringway-sriov plan", "FILE [option...]", summary, argc, argv, out,
 		   err, &status))
 		return status;
+	if (rwy_journal_is_left(options.run_dir))
+		rwy_warn("a run is under way or was killed: apply undoes what it did first, and "
+			 "then needs another plan than this one");
 	rc = begin(&work, sys);
 	if (!rc)
 		rc = rwy_host_read(&work.link, &work.host);
