@@ -56,21 +56,14 @@ static int set_operand(void *ctx, char *value, struct rwy_opt_why *why)
 	return 0;
 }
 
-#define RUN_DIR                                                                                  \
-	{                                                                                        \
-		"run-dir", "DIR",                                                                \
-			"Where the journal and the records of what was found are kept\n"         \
-			"(" RWY_JOURNAL_DIR "); best on a file system that ends with the boot.", \
-			set_run_dir                                                              \
-	}
-#define JSON                                                                                       \
-	{                                                                                          \
-		"json", NULL,                                                                      \
-			"An array with an object for each write: pf, vf, attr, from, to, result.", \
-			set_json                                                                   \
-	}
-
-static const struct rwy_opt opts[] = {RUN_DIR, JSON};
+static const struct rwy_opt opts[] = {
+	{"run-dir", "DIR",
+	 "Where the journal and the records of what was found are kept\n"
+	 "(" RWY_JOURNAL_DIR "); best on a file system that ends with the boot.",
+	 set_run_dir},
+	{"json", NULL, "An array with an object for each write: pf, vf, attr, from, to, result.",
+	 set_json},
+};
 
 static const char about_files[] =
 	"FILE is JSON: {\"pfs\": [PF, ...]}. A PF is chosen by one key of bdf, interface,\n"
