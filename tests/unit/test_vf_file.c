@@ -206,6 +206,26 @@ static void chosen_by_driver(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* What is shown to users works, twice. */
+static void example(void **state)
+{
+	struct sriov_rig rig;
+	char run_dir[FAKE_ROOT_PATH + 16];
+
+	sriov_rig_open(&rig);
+	log_catch();
+	fake_sriov_kernel_add_pf(rig.kernel, "igb", PF, 7);
+	fake_sriov_kernel_add_pf(rig.kernel, "nvme", "0000:02:00.0", 4);
+	fake_root_write(rig.kernel->sys.root, "/sys/bus/pci/drivers/igbvf/bind", "");
+	snprintf(run_dir, sizeof(run_dir), "--run-dir=%s", rig.run_dir);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(sriov_rig_run(&rig, rwy_sriov_cmd_apply, EXAMPLES "/sriov.json",
+					       run_dir),
+				 0);
+	assert_string_equal(rig.out, "nothing to do\n");
+	sriov_rig_close(&rig);
+}
+
 static void lines(void **state)
 {
 	static const char text[] =
@@ -228,9 +248,13 @@ static void lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused),	    cmocka_unit_test(no_file),
-		cmocka_unit_test(live_changes),	    cmocka_unit_test(planned),
-		cmocka_unit_test(chosen_by_driver), cmocka_unit_test(lines),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(no_file),
+		cmocka_unit_test(live_changes),
+		cmocka_unit_test(planned),
+		cmocka_unit_test(chosen_by_driver),
+		cmocka_unit_test(example),
+		cmocka_unit_test(lines),
 	};
 
 	return UNIT_RUN(tests);
