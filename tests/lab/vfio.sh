@@ -7,12 +7,6 @@
 # shellcheck source=tests/lab/machine.sh
 . "$here/machine.sh"
 
-# skip WHAT WHY
-skip() {
-	passed=$((passed + 1))
-	echo "ok $((passed + failed)) - $1 # SKIP $2"
-}
-
 # check_way: the newer of the kernel's two ways to a function is taken where there are two
 check_way() {
 	local way=group files='/dev/vfio/[0-9]'
