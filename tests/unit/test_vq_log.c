@@ -207,6 +207,7 @@ static void a_stop_is_marked(void **state)
 		struct rwy_chain chain;
 		struct iovec iov[4];
 
+		clear(&b);
 		rwy_vq_log_start(&p->dev, &log, &b.map, true);
 		assert_int_equal(rwy_vqd_add(&p->drv, &buf, 0, 1, p), 0);
 		rwy_vqd_publish(&p->drv);
