@@ -175,6 +175,7 @@ static int take_file(struct rwy_journal *journal, FILE *file, struct rwy_vf_plan
 {
 	char line[LINE_LEN];
 	unsigned number = 1;
+	off_t whole = sizeof(HEAD) - 1;
 	int err = 0;
 
 	if (!fgets(line, sizeof(line), file) || strcmp(line, HEAD) != 0)
@@ -183,11 +184,15 @@ static int take_file(struct rwy_journal *journal, FILE *file, struct rwy_vf_plan
 		char *end = strchr(line, '\n');
 
 		number++;
-		if (end)
+		if (end) {
 			*end = '\0';
-		/* A last line that is not whole was not followed by its step. */
-		else if (fgetc(file) == EOF)
+			whole = ftello(file);
+		} else if (fgetc(file) == EOF) {
+			/* Not whole, so not followed by its step; what is noted next begins a line.
+			 */
+			err = ftruncate(journal->fd, whole) < 0 ? -errno : 0;
 			break;
+		}
 		err = end ? take_line(line, plan, nr_begun) : -EBADMSG;
 	}
 	if (err)

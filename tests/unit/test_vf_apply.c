@@ -215,6 +215,19 @@ static void killed_everywhere(void **state)
 	}
 }
 
+/* The line that was being written is there in part. */
+static void tear(const struct sriov_rig *rig)
+{
+	char path[600];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/journal", rig->run_dir);
+	file = fopen(path, "ae");
+	assert_non_null(file);
+	fputs("beg", file);
+	fclose(file);
+}
+
 /* Killed at a write, and again at each write of the recovery: the third run still knows. */
 static void killed_in_recovery(void **state)
 {
@@ -233,6 +246,7 @@ static void killed_in_recovery(void **state)
 			rig.kernel->die_at = first;
 			rig.kernel->die_after = true;
 			assert_int_equal(apply_apart(&rig, scene), FAKE_SRIOV_DIED);
+			tear(&rig);
 			rig.kernel->die_at = first + (n + 1) / 2;
 			rig.kernel->die_after = n & 1;
 			status = apply_apart(&rig, scene);
