@@ -3,7 +3,7 @@
 """Adds up meson's test logs: names what was skipped and what failed, closes with the totals.
 What failed programs said of it comes first.
 
-Usage: tally.py LABEL=BUILD-DIRECTORY ..."""
+Usage: tally.py LABEL=LOG ...   LOG without its .json and .junit.xml"""
 
 import json
 import pathlib
@@ -53,14 +53,13 @@ def add_program(label, name, entry, cases):
         keep_said(f"{label} {name}", entry)
 
 
-def add_build(label, directory):
-    logs = pathlib.Path(directory) / "meson-logs"
+def add_log(label, log):
     results = {}
-    for line in (logs / "testlog.json").read_text().splitlines():
+    for line in pathlib.Path(log + ".json").read_text().splitlines():
         entry = json.loads(line)
         results[entry["name"]] = entry
     seen = set()
-    for suite in tree.parse(logs / "testlog.junit.xml").getroot().iter("testsuite"):
+    for suite in tree.parse(log + ".junit.xml").getroot().iter("testsuite"):
         cases = {}
         for case in suite.findall("testcase"):
             outcome, why = "passed", ""
@@ -82,7 +81,7 @@ def add_build(label, directory):
 
 
 for argument in sys.argv[1:]:
-    add_build(*argument.split("=", 1))
+    add_log(*argument.split("=", 1))
 for line in said + skips + failures:
     print(line)
 print(f"{passed} passed, {len(failures)} failed, {len(skips)} skipped")
