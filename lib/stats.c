@@ -64,10 +64,10 @@ static unsigned hist_bucket(uint64_t value)
 	return RWY_MIN(idx, RWY_STATS_HIST_BUCKETS - 1u);
 }
 
-static uint64_t hist_upper(unsigned idx)
+uint64_t rwy_stats_hist_upper(unsigned bucket)
 {
-	unsigned power = idx / RWY_STATS_HIST_SUB;
-	uint64_t sub = idx % RWY_STATS_HIST_SUB;
+	unsigned power = bucket / RWY_STATS_HIST_SUB;
+	uint64_t sub = bucket % RWY_STATS_HIST_SUB;
 
 	return power == 0 ? sub : ((RWY_STATS_HIST_SUB + sub + 1) << (power - 1)) - 1;
 }
@@ -91,7 +91,7 @@ uint64_t rwy_stats_hist_quantile(const struct rwy_stats_hist *hist, double q)
 	for (unsigned i = 0; i < RWY_STATS_HIST_BUCKETS - 1; i++) {
 		below += RWY_READ_ONCE(&hist->buckets[i]);
 		if (below > 0 && (double)below >= q * (double)total)
-			return hist_upper(i);
+			return rwy_stats_hist_upper(i);
 	}
 	return total > 0 ? RWY_READ_ONCE(&hist->max) : 0;
 }

@@ -31,6 +31,8 @@ struct rwy_stats_hist {
 	uint64_t buckets[RWY_STATS_HIST_BUCKETS];
 };
 void rwy_stats_hist_add(struct rwy_stats_hist *hist, uint64_t value);
+/* The largest value that a bucket takes; the last one takes all above as well. */
+uint64_t rwy_stats_hist_upper(unsigned bucket);
 /* Upper bound of the bucket that holds the q-quantile (0 < q <= 1); 0 when empty. */
 uint64_t rwy_stats_hist_quantile(const struct rwy_stats_hist *hist, double q);
 
