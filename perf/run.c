@@ -135,10 +135,18 @@ static int look(struct rwy_run *run, int timeout_ms)
 	return run->interrupted ? -EINTR : err;
 }
 
+/* When a wait of that length has to end. */
+static uint64_t end_of(const struct rwy_run *run, unsigned timeout_ms)
+{
+	uint64_t end = rwy_poll_now_ns() + timeout_ms * NS_IN_MS;
+
+	return run->deadline_ns ? RWY_MIN(end, run->deadline_ns) : end;
+}
+
 int rwy_run_expect(struct rwy_run *run, struct rwy_run_proc *proc, uint64_t from, const char *text,
 		   unsigned timeout_ms)
 {
-	uint64_t end = rwy_poll_now_ns() + timeout_ms * NS_IN_MS;
+	uint64_t end = end_of(run, timeout_ms);
 
 	for (;;) {
 		int err = look(run, TICK_MS);
@@ -156,7 +164,7 @@ int rwy_run_expect(struct rwy_run *run, struct rwy_run_proc *proc, uint64_t from
 
 int rwy_run_expect_path(struct rwy_run *run, const char *path, unsigned timeout_ms)
 {
-	uint64_t end = rwy_poll_now_ns() + timeout_ms * NS_IN_MS;
+	uint64_t end = end_of(run, timeout_ms);
 
 	for (;;) {
 		int err = look(run, TICK_MS);
@@ -172,7 +180,7 @@ int rwy_run_expect_path(struct rwy_run *run, const char *path, unsigned timeout_
 
 int rwy_run_sleep(struct rwy_run *run, unsigned ms)
 {
-	uint64_t now, end = rwy_poll_now_ns() + ms * NS_IN_MS;
+	uint64_t now, want = rwy_poll_now_ns() + ms * NS_IN_MS, end = end_of(run, ms);
 
 	while ((now = rwy_poll_now_ns()) < end) {
 		int err = look(run, (int)((end - now + NS_IN_MS - 1) / NS_IN_MS));
@@ -180,7 +188,7 @@ int rwy_run_sleep(struct rwy_run *run, unsigned ms)
 		if (err < 0)
 			return err;
 	}
-	return 0;
+	return end < want ? -ETIMEDOUT : 0;
 }
 
 /* ---- starting and stopping ---- */
@@ -339,6 +347,23 @@ void rwy_run_kill(struct rwy_run *run, struct rwy_run_proc *proc)
 	stop(run, proc, SIGKILL);
 }
 
+int rwy_run_call(struct rwy_run *run, struct rwy_run_proc *proc, unsigned cpu,
+		 const char *const *argv, unsigned timeout_ms)
+{
+	uint64_t end = end_of(run, timeout_ms);
+	int err = rwy_run_start(run, proc, argv[0], cpu, argv);
+
+	if (err < 0)
+		return err;
+	while (err == 0 && proc->pid > 0) {
+		err = look(run, TICK_MS) == -EINTR ? -EINTR : 0;
+		if (err == 0 && proc->pid > 0 && rwy_poll_now_ns() >= end)
+			err = -ETIMEDOUT;
+	}
+	rwy_run_stop(run, proc);
+	return err == 0 && proc->wait_status != 0 ? -EREMOTEIO : err;
+}
+
 int rwy_run_send(struct rwy_run_proc *proc, const char *line)
 {
 	char text[512];
@@ -388,8 +413,11 @@ static void say_tail(const struct rwy_run_proc *proc, char *text, size_t text_le
 	while (at < end) {
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
 		size_t len = (size_t)((stop ? stop : end) - at);
-		size_t shown = len > 0 && at[len - 1] == '\r' ? len - 1 : len;
+		size_t shown = len;
 
+		/* a guest's terminal and ours each add one */
+		while (shown > 0 && at[shown - 1] == '\r')
+			shown--;
 		if (shown > 0)
 			say(text, text_len, "\n  %s: %.*s", proc->name, (int)shown, at);
 		at += len + 1;
@@ -418,7 +446,7 @@ void rwy_run_explain(const struct rwy_run *run, const struct rwy_run_proc *proc,
 void rwy_run_find(const char *program, char *path, size_t path_len)
 {
 	static const char *const places[] = {"", "../vhost-backends/net/", "../vhost-backends/blk/",
-					     "../vmm/"};
+					     "../vmm/", "../../tests/lab/"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -434,6 +462,24 @@ void rwy_run_find(const char *program, char *path, size_t path_len)
 			return;
 	}
 	snprintf(path, path_len, "%s", program);
+}
+
+bool rwy_run_look_up(const char *program, char *path, size_t path_len)
+{
+	const char *dirs = getenv("PATH");
+
+	rwy_run_find(program, path, path_len);
+	if (strchr(path, '/'))
+		return true;
+	while (dirs && *dirs) {
+		size_t len = strcspn(dirs, ":");
+		int n = snprintf(path, path_len, "%.*s/%s", (int)len, dirs, program);
+
+		if (n > 0 && (size_t)n < path_len && access(path, X_OK) == 0)
+			return true;
+		dirs += len + (dirs[len] == ':');
+	}
+	return false;
 }
 
 void rwy_run_command(const char *const *argv, unsigned cpu, char *text, size_t text_len)

@@ -32,7 +32,8 @@ struct rwy_run_proc {
 
 struct rwy_run {
 	int sig_fd;
-	bool interrupted; /* SIGINT or SIGTERM came */
+	bool interrupted;     /* SIGINT or SIGTERM came */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC: every wait ends here with -ETIMEDOUT; 0: none */
 	unsigned nr_procs;
 	struct rwy_run_proc *procs[RWY_RUN_PROCS];
 };
@@ -63,6 +64,12 @@ RWY_MUST_CHECK int rwy_run_expect(struct rwy_run *run, struct rwy_run_proc *proc
 				  const char *text, unsigned timeout_ms);
 /* Waits until path is there: a socket that a child listens on. Errors as rwy_run_expect. */
 RWY_MUST_CHECK int rwy_run_expect_path(struct rwy_run *run, const char *path, unsigned timeout_ms);
+/*
+ * Runs a command to its end, its output being in proc. -EREMOTEIO: it failed; proc tells how.
+ * Others as rwy_run_start and rwy_run_expect; the end of another child does not matter.
+ */
+RWY_MUST_CHECK int rwy_run_call(struct rwy_run *run, struct rwy_run_proc *proc, unsigned cpu,
+				const char *const *argv, unsigned timeout_ms);
 /* 0 after that time; -ECHILD and -EINTR as above. */
 RWY_MUST_CHECK int rwy_run_sleep(struct rwy_run *run, unsigned ms);
 /* What it wrote from that position on, as far as it is kept. */
@@ -77,6 +84,8 @@ void rwy_run_explain(const struct rwy_run *run, const struct rwy_run_proc *proc,
 
 /* Next to this program (its build tree or its installation), else left to PATH. */
 void rwy_run_find(const char *program, char *path, size_t path_len);
+/* The same, looked up in PATH, too; false: it is nowhere. */
+bool rwy_run_look_up(const char *program, char *path, size_t path_len);
 /* The command line as one would type it. */
 void rwy_run_command(const char *const *argv, unsigned cpu, char *text, size_t text_len);
 
