@@ -8,17 +8,18 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv); /* NULL: not there yet */
 } commands[] = {
-	{"net", rwy_perf_net_main}, {"blk", rwy_perf_blk_main}, {"ring", rwy_perf_ring_main},
-	{"vmm", rwy_perf_vmm_main}, {"map", rwy_perf_map_main}, {"metrics", rwy_perf_metrics_main},
-	{"report", NULL},
+	{"compare", rwy_perf_compare_main}, {"net", rwy_perf_net_main}, {"blk", rwy_perf_blk_main},
+	{"ring", rwy_perf_ring_main},	    {"vmm", rwy_perf_vmm_main}, {"map", rwy_perf_map_main},
+	{"metrics", rwy_perf_metrics_main}, {"report", NULL},
 };
 
 int main(int argc, char **argv)
 {
 	const struct rwy_opt_program program = {
 		.name = "ringway-perf",
-		.usage = "net|blk|ring|vmm|map|metrics|report [option...]",
+		.usage = "compare|net|blk|ring|vmm|map|metrics|report [option...]",
 		.summary = "Side-by-side measurements; each command has its own --help.\n"
+			   "  compare  every attach path, one after another, with one guest\n"
 			   "  net      packets guest to guest: ringway-net and DPDK testpmd\n"
 			   "  blk      requests to a disk: ringway-blk and qemu-storage-daemon\n"
 			   "  ring     cycles per chain of each ring path\n"

@@ -5,6 +5,7 @@
 #define RWY_PERF_PERF_H
 
 int rwy_perf_net_main(int argc, char **argv);
+int rwy_perf_compare_main(int argc, char **argv);
 int rwy_perf_metrics_main(int argc, char **argv);
 int rwy_perf_blk_main(int argc, char **argv);
 int rwy_perf_ring_main(int argc, char **argv);

@@ -4,13 +4,12 @@
  * qemu-storage-daemon. The guest is blk_load.c; the disk is memory, or a file through the page
  * cache on both sides.
  */
-#include "lib/fd.h"
 #include "perf/blk_load.h"
+#include "perf/disk_file.h"
 #include "perf/pair.h"
 #include "perf/perf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,31 +92,6 @@ static int start_peer(struct rwy_pair_bench *bench, struct blk *blk, const struc
 	return rwy_run_start(&bench->run, &blk->back, PEER_PROGRAM, bench->opts.cpu_back, argv);
 }
 
-/* A file with every block written, and on its disk, so that nothing of it is left to be done. */
-static int make_file(const struct blk *blk, const char *dir, char *path, size_t path_len)
-{
-	static const size_t chunk = 1 << 20;
-	char *buf = malloc(chunk);
-	int fd, err = 0;
-
-	snprintf(path, path_len, "%s%s.raw", dir, strrchr(blk->dir, '/'));
-	fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	if (!buf || fd < 0) {
-		err = buf ? -errno : -ENOMEM;
-		path[0] = '\0';
-		goto out;
-	}
-	memset(buf, 0x5a, chunk);
-	for (unsigned i = 0; err == 0 && i < DISK_MB; i++)
-		err = rwy_fd_write_full(fd, buf, chunk, (off_t)(i * chunk));
-	if (err == 0 && fsync(fd) < 0)
-		err = -errno;
-out:
-	rwy_fd_close(&fd);
-	free(buf);
-	return err;
-}
-
 /* ---- one measurement ---- */
 
 static int load(struct rwy_pair_bench *bench, struct blk *blk, const struct blk_case *bc,
@@ -160,8 +134,14 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 	const char *why = "creating the disk's file";
 	char file[128] = "";
 	bool needs_file = strchr(side == RWY_PAIR_OURS ? bc->store->ours : bc->store->peer, '%');
-	int err = needs_file ? make_file(blk, bc->store->dir, file, sizeof(file)) : 0;
+	int err = 0;
 
+	if (needs_file) {
+		snprintf(file, sizeof(file), "%s%s.raw", bc->store->dir, strrchr(blk->dir, '/'));
+		err = rwy_disk_file_make(file, DISK_MB);
+		if (err < 0)
+			file[0] = '\0';
+	}
 	if (err == 0) {
 		why = "starting the back-end";
 		err = side == RWY_PAIR_OURS

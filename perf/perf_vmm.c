@@ -5,6 +5,7 @@
  * guest's. Guest memory is a shared memfd in all of them, so that it is told apart from theirs.
  */
 #include "lib/poll.h"
+#include "perf/cost.h"
 #include "perf/pair.h"
 #include "perf/perf.h"
 
@@ -15,12 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QEMU	   "qemu-system-x86_64"
-#define MEMORY_MB  "512"
-#define BOOT_MS	   180000
-#define ARGS	   32
-#define NS_IN_S	   1e9
-#define KIB_IN_MIB 1024.0
+#define QEMU	     "qemu-system-x86_64"
+#define MEMORY_MB    "512"
+#define BOOT_MS	     180000
+#define ARGS	     32
+#define NS_IN_S	     1e9
+#define BYTES_IN_MIB 1048576.0
 
 struct vmm {
 	const char *kernel;
@@ -89,26 +90,6 @@ static int start_peer(struct rwy_pair_bench *bench, struct vmm *vmm, const struc
 
 /* ---- one measurement ---- */
 
-/* Private and file pages in MiB: everything but shared memory, where the guest lives. */
-static int read_overhead(pid_t pid, double *mib)
-{
-	char path[64], line[128];
-	unsigned long anon = 0, file = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	FILE *status = fopen(path, "re");
-
-	if (!status)
-		return -errno;
-	while (fgets(line, sizeof(line), status)) {
-		sscanf(line, "RssAnon: %lu", &anon);
-		sscanf(line, "RssFile: %lu", &file);
-	}
-	fclose(status);
-	*mib = (double)(anon + file) / KIB_IN_MIB;
-	return anon > 0 ? 0 : -EPROTO;
-}
-
 static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
 		   double *values)
 {
@@ -132,7 +113,8 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 	}
 	if (err == 0) {
 		step = "reading the memory it takes";
-		err = read_overhead(vmm->proc.pid, &values[1]);
+		err = rwy_cost_memory(vmm->proc.pid, &values[1]);
+		values[1] /= BYTES_IN_MIB;
 	}
 	if (err < 0)
 		rwy_run_explain(&bench->run, &vmm->proc, err, step, c->failed[side], RWY_PAIR_TEXT);

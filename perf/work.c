@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "perf/work.h"
+
+#include "perf/search.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MARGIN_MS	 120000 /* around the seconds: an emulated guest is slow */
+#define SEARCH_PRECISION 0.02
+#define BITS_A_BLOCK	 (4096 * 8)
+#define BACKEND		 1 /* its place in the scope */
+
+/* One run of work: what the guest says of it, and what was counted before and after. */
+struct sample {
+	struct rwy_answer answer;
+	struct rwy_path_counts counts[2];
+	struct rwy_cost_scope scope;
+	struct rwy_cost cost[2];
+};
+
+static double value_of(const struct rwy_answer *answer, const char *name)
+{
+	const double *value = rwy_answer_get(answer, name);
+
+	return value ? *value : 0;
+}
+
+static int ask(struct rwy_path_up *up, const struct rwy_work_opts *opts, const char *command,
+	       struct sample *sample)
+{
+	int err = rwy_path_count(up, &sample->counts[0]);
+
+	rwy_path_scope(up, &sample->scope);
+	rwy_cost_look(&sample->scope, &sample->cost[0]);
+	if (err == 0)
+		err = rwy_path_ask(up, command, opts->seconds * 1000 + MARGIN_MS, &sample->answer);
+	rwy_cost_look(&sample->scope, &sample->cost[1]);
+	return err < 0 ? err : rwy_path_count(up, &sample->counts[1]);
+}
+
+/* ---- the search for the highest rate of packets ---- */
+
+struct search {
+	struct rwy_path_up *up;
+	const struct rwy_work *work;
+	const struct rwy_work_opts *opts;
+	struct sample *last;
+	struct sample best; /* of the highest rate that passed */
+};
+
+/* A rate of 0 is as fast as it goes. */
+static int trial(void *ctx, double rate, double *loss)
+{
+	struct search *s = ctx;
+	char command[64];
+	int err;
+
+	snprintf(command, sizeof(command), s->work->command, (unsigned)rate, s->opts->seconds);
+	err = ask(s->up, s->opts, command, s->last);
+	if (err == 0 && !rwy_answer_get(&s->last->answer, "loss"))
+		err = -EPROTO;
+	if (err < 0)
+		return err;
+	*loss = value_of(&s->last->answer, "loss");
+	if (*loss <= s->opts->loss)
+		s->best = *s->last;
+	return 0;
+}
+
+/* First as fast as it goes: nothing higher has to be tried. */
+static int search(struct rwy_path_up *up, const struct rwy_work *work,
+		  const struct rwy_work_opts *opts, struct sample *sample)
+{
+	struct search s = {.up = up, .work = work, .opts = opts, .last = sample};
+	double rate, loss;
+	int err = trial(&s, 0, &loss);
+
+	if (err < 0 || loss <= opts->loss)
+		return err;
+	const struct rwy_search config = {
+		.high = value_of(&sample->answer, "sent"),
+		.loss = opts->loss,
+		.precision = SEARCH_PRECISION,
+		.trials = opts->trials,
+		.trial = trial,
+		.ctx = &s,
+	};
+
+	err = rwy_search_run(&config, &rate, &loss);
+	if (err == 0 && rate == 0) {
+		snprintf(up->why, sizeof(up->why),
+			 "more than %g of the packets were lost at every rate tried", opts->loss);
+		err = -ENODATA;
+	}
+	if (err == 0)
+		*sample = s.best;
+	return err;
+}
+
+/* ---- all that there is to do ---- */
+
+const struct rwy_work rwy_works[] = {
+	{"tcp-out", "TCP, one stream out of the guest", RWY_RESULT_NET, "tcp %u", false},
+	{"tcp-in", "TCP, one stream into the guest", RWY_RESULT_NET, "tcp %u -R", false},
+	{"udp", "64 B packets out of the guest", RWY_RESULT_NET, "udp %u %u", true},
+	{"rtt", "pings, one at a time", RWY_RESULT_NET, "rtt %u 0.01", false},
+	{"read", "4 KiB random reads, depth 32", RWY_RESULT_BLK, "blk read 32 %u", false},
+	{"write", "4 KiB random writes, depth 32", RWY_RESULT_BLK, "blk write 32 %u", false},
+	{"read-1", "4 KiB random reads, one at a time", RWY_RESULT_BLK, "blk read 1 %u", false},
+};
+const unsigned rwy_nr_works = RWY_ARRAY_SIZE(rwy_works);
+
+const struct rwy_work *rwy_work_find(const char *key)
+{
+	for (unsigned i = 0; i < rwy_nr_works; i++)
+		if (!strcmp(rwy_works[i].key, key))
+			return &rwy_works[i];
+	return NULL;
+}
+
+/* ---- what it came to ---- */
+
+/* What the guest says, under the names that it has for it. */
+static int put_answer(const struct rwy_answer *answer, struct rwy_result_round *round)
+{
+	static const struct {
+		const char *name;
+		enum rwy_result_metric metric;
+	} said[] = {
+		{"bps", RWY_RESULT_BPS},       {"pps", RWY_RESULT_PPS},
+		{"loss", RWY_RESULT_LOSS},     {"iops", RWY_RESULT_IOPS},
+		{"p50", RWY_RESULT_LAT_P50},   {"p99", RWY_RESULT_LAT_P99},
+		{"p999", RWY_RESULT_LAT_P999}, {"max", RWY_RESULT_LAT_MAX},
+		{"cpu", RWY_RESULT_CPU_GUEST},
+	};
+	const double *iops = rwy_answer_get(answer, "iops");
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(said); i++) {
+		const double *value = rwy_answer_get(answer, said[i].name);
+
+		if (value)
+			err = rwy_result_set(round, said[i].metric, NULL, *value);
+	}
+	if (err == 0 && iops)
+		err = rwy_result_set(round, RWY_RESULT_BPS, NULL, *iops * BITS_A_BLOCK);
+	round->latency = answer->latency;
+	return err;
+}
+
+/* Kicks and the back-end's cycles; those only where it sleeps, for a poll that finds nothing costs
+ * the same as one that does. */
+static int put_backend(struct rwy_path_up *up, const struct sample *sample, double ops,
+		       struct rwy_result_round *round)
+{
+	const struct rwy_path_counts *a = &sample->counts[0], *b = &sample->counts[1];
+	int err = 0;
+
+	if (b->has_kicks)
+		err = rwy_result_set(round, RWY_RESULT_KICKS, NULL,
+				     (double)(b->kicks - a->kicks) / ops);
+	if (err == 0 && up->path->poll && !strcmp(up->path->poll, "never"))
+		err = rwy_result_set(round, RWY_RESULT_CYCLES, NULL,
+				     rwy_cost_cycles(&sample->cost[0], &sample->cost[1], BACKEND) /
+					     ops);
+	return err;
+}
+
+/* Of all its metrics; nothing is said of what was not measured. */
+static int put(struct rwy_path_up *up, const struct sample *sample, struct rwy_result_round *round)
+{
+	double ops = value_of(&sample->answer, "ops");
+	int err = put_answer(&sample->answer, round);
+
+	if (err == 0)
+		err = rwy_cost_put(&sample->scope, &sample->cost[0], &sample->cost[1], ops, round);
+	if (err < 0 || ops == 0)
+		return err;
+	err = rwy_result_set(round, RWY_RESULT_IRQS, NULL, value_of(&sample->answer, "irqs") / ops);
+	return err < 0 ? err : put_backend(up, sample, ops, round);
+}
+
+int rwy_work_run(struct rwy_path_up *up, const struct rwy_work *work,
+		 const struct rwy_work_opts *opts, struct rwy_result_round *round)
+{
+	struct sample sample;
+	char command[64];
+	int err;
+
+	up->step = work->workload;
+	up->says = &up->guest.proc;
+	if (work->search) {
+		err = search(up, work, opts, &sample);
+	} else {
+		snprintf(command, sizeof(command), work->command, opts->seconds);
+		err = ask(up, opts, command, &sample);
+	}
+	return err < 0 ? err : put(up, &sample, round);
+}
