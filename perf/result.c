@@ -56,6 +56,9 @@ const struct rwy_result_metric_info rwy_result_metrics[RWY_RESULT_METRICS] = {
 	[RWY_RESULT_CPU_GUEST] = {"cpu_guest", "guest CPU", "CPUs",
 				  "CPUs of the guest kept busy, as the guest counts them", true,
 				  false},
+	[RWY_RESULT_COST] = {"cost", "CPU time", "ns/op",
+			     "time of the host's CPUs an operation: host CPU by throughput", true,
+			     false},
 	[RWY_RESULT_MEMORY] = {"memory", "memory overhead", "bytes",
 			       "memory of the host beyond the guest's own: VMM and back-end", true,
 			       false},
@@ -162,6 +165,44 @@ int rwy_result_set(struct rwy_result_round *round, enum rwy_result_metric metric
 	strcpy(slot->of, of);
 	slot->value = value;
 	return 0;
+}
+
+/* As if the values in a bucket were spread evenly: no figure is rounded up to a bucket's bound. */
+static double quantile(const struct rwy_stats_hist *hist, double q)
+{
+	double below = 0, wanted = q * (double)hist->count;
+	unsigned i = 0;
+
+	while (i < RWY_STATS_HIST_BUCKETS - 1 && below + (double)hist->buckets[i] < wanted)
+		below += (double)hist->buckets[i++];
+	double low = i > 0 ? (double)rwy_stats_hist_upper(i - 1) + 1 : 0;
+	double high = RWY_MIN((double)rwy_stats_hist_upper(i) + 1, (double)hist->max);
+	if (hist->buckets[i] == 0 || high <= low)
+		return RWY_MIN(low, (double)hist->max);
+	return low + (high - low) * (wanted - below) / (double)hist->buckets[i];
+}
+
+/* Nothing where it is there, or where there is no room for more. */
+static void derive(struct rwy_result_round *round, enum rwy_result_metric metric, double value)
+{
+	if (!rwy_result_get(round, metric, NULL))
+		(void)!rwy_result_set(round, metric, NULL, value);
+}
+
+void rwy_result_derive(struct rwy_result_round *round, enum rwy_result_kind kind)
+{
+	const struct rwy_stats_hist *hist = &round->latency;
+	const double *rate = rwy_result_get(round, rwy_result_rate(kind), NULL);
+	const double *cpu = rwy_result_get(round, RWY_RESULT_CPU_HOST, NULL);
+
+	if (hist->count > 0) {
+		derive(round, RWY_RESULT_LAT_P50, quantile(hist, 0.5));
+		derive(round, RWY_RESULT_LAT_P99, quantile(hist, 0.99));
+		derive(round, RWY_RESULT_LAT_P999, quantile(hist, 0.999));
+		derive(round, RWY_RESULT_LAT_MAX, (double)hist->max);
+	}
+	if (rate && cpu && *rate > 0)
+		derive(round, RWY_RESULT_COST, *cpu / *rate * 1e9);
 }
 
 enum rwy_result_metric rwy_result_rate(enum rwy_result_kind kind)

@@ -51,6 +51,7 @@ enum rwy_result_metric {
 	RWY_RESULT_CPU_PROC,
 	RWY_RESULT_CPU_CORE,
 	RWY_RESULT_CPU_GUEST,
+	RWY_RESULT_COST,
 	RWY_RESULT_MEMORY,
 	RWY_RESULT_SETUP,
 	RWY_RESULT_METRICS,
@@ -138,6 +139,11 @@ RWY_MUST_CHECK int rwy_result_set(struct rwy_result_round *round, enum rwy_resul
 /* NULL: it was not measured. of as above. */
 const double *rwy_result_get(const struct rwy_result_round *round, enum rwy_result_metric metric,
 			     const char *of);
+/*
+ * Adds what follows from the rest and is not there: latencies from the histogram, the cost from
+ * rate and host CPU. The report does so for each round.
+ */
+void rwy_result_derive(struct rwy_result_round *round, enum rwy_result_kind kind);
 /* The metric that says how much a path of this kind moves: packets or requests a second. */
 enum rwy_result_metric rwy_result_rate(enum rwy_result_kind kind);
 const char *rwy_result_kind_name(enum rwy_result_kind kind);
