@@ -132,38 +132,126 @@ int rwy_pair_choose_standard(struct rwy_pair_bench *bench)
 	return bench->nr_cases > 0 ? 0 : choose(bench, false);
 }
 
-static void measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side)
+unsigned rwy_pair_turns(const struct rwy_pair_bench *bench)
 {
-	double values[RWY_PAIR_METRICS] = {0};
-	int err;
+	unsigned turns = bench->turn_ms ? bench->opts.measure_ms / bench->turn_ms : 1;
 
-	if (bench->missing[side][0] || c->failed[side][0] || bench->run.interrupted)
-		return;
-	err = bench->measure(bench, c, side, values);
-	/* most slices passed without any progress: nothing was measured, and no ratio exists */
-	if (err == 0 && !(values[0] > 0)) {
-		snprintf(c->failed[side], RWY_PAIR_TEXT,
-			 "it stood still for more than half of the time");
-		err = -ENODATA;
-	}
-	if (err < 0 && bench->run.interrupted) {
+	return RWY_MAX(1u, RWY_MIN(turns, RWY_SUMMARY_MAX / bench->opts.pairs));
+}
+
+static bool out_of_it(const struct rwy_pair_bench *bench, const struct rwy_pair_case *c,
+		      enum rwy_pair_side side)
+{
+	return bench->missing[side][0] || c->failed[side][0] || bench->run.interrupted;
+}
+
+/* A step of a side failed: why is in c->failed. */
+static void fail(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
+		 int err)
+{
+	if (bench->run.interrupted) {
 		c->failed[side][0] = '\0';
 		return;
 	}
-	if (err < 0) {
-		fprintf(stderr, "ringway-perf: %s, %s: %s\n", c->name,
-			rwy_table_side(bench, c, side), c->failed[side]);
-		if (err == -ENOENT) {
-			strcpy(bench->missing[side], c->failed[side]);
-			c->failed[side][0] = '\0';
-		}
-		return;
+	fprintf(stderr, "ringway-perf: %s, %s: %s\n", c->name, rwy_table_side(bench, c, side),
+		c->failed[side]);
+	if (err == -ENOENT) {
+		strcpy(bench->missing[side], c->failed[side]);
+		c->failed[side][0] = '\0';
 	}
-	for (unsigned m = 0; m < bench->nr_metrics; m++)
-		c->values[side][m][c->nr[side]] = values[m];
-	c->nr[side]++;
-	fprintf(stderr, "  %s, %s: %.4g %s\n", c->name, rwy_table_side(bench, c, side), values[0],
-		bench->metrics[0].unit);
+}
+
+static void step(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
+		 int (*take)(struct rwy_pair_bench *, struct rwy_pair_case *, enum rwy_pair_side))
+{
+	int err = take ? take(bench, c, side) : 0;
+
+	if (err < 0)
+		fail(bench, c, side, err);
+}
+
+/* False: there is no value. */
+static bool measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
+		    double *values)
+{
+	int err;
+
+	if (out_of_it(bench, c, side))
+		return false;
+	err = bench->measure(bench, c, side, values);
+	if (err < 0)
+		fail(bench, c, side, err);
+	return err == 0;
+}
+
+/* Keeps what was measured. Where one side made no progress there is no ratio, so neither counts. */
+static void keep(struct rwy_pair_bench *bench, struct rwy_pair_case *c, const bool measured[],
+		 double values[][RWY_PAIR_METRICS], unsigned still[])
+{
+	bool all_moved = true;
+
+	for (unsigned side = 0; side < RWY_PAIR_SIDES; side++) {
+		const bool stood = measured[side] && !(values[side][0] > 0);
+
+		still[side] += stood;
+		all_moved &= !stood;
+	}
+	if (!all_moved)
+		return;
+	for (unsigned side = 0; side < RWY_PAIR_SIDES; side++) {
+		if (!measured[side])
+			continue;
+		for (unsigned m = 0; m < bench->nr_metrics; m++)
+			c->values[side][m][c->nr[side]] = values[side][m];
+		c->nr[side]++;
+	}
+}
+
+static void tell_progress(const struct rwy_pair_bench *bench, const struct rwy_pair_case *c,
+			  enum rwy_pair_side side, unsigned from)
+{
+	struct rwy_summary s;
+
+	rwy_summary_of(c->values[side][0] + from, c->nr[side] - from, &s);
+	if (s.nr > 0)
+		fprintf(stderr, "  %s, %s: %.4g %s\n", c->name, rwy_table_side(bench, c, side),
+			s.median, bench->metrics[0].unit);
+}
+
+/* Both sides started once. Which of them is first changes from pair to pair and turn to turn. */
+static void run_pair(struct rwy_pair_bench *bench, struct rwy_pair_case *c, unsigned pair)
+{
+	const unsigned turns = rwy_pair_turns(bench);
+	unsigned from[RWY_PAIR_SIDES], still[RWY_PAIR_SIDES] = {0};
+
+	memcpy(from, c->nr, sizeof(from));
+	for (unsigned i = 0; i < RWY_PAIR_SIDES; i++)
+		if (!out_of_it(bench, c, (pair + i) % 2))
+			step(bench, c, (pair + i) % 2, bench->begin);
+	for (unsigned turn = 0; turn < turns; turn++) {
+		double values[RWY_PAIR_SIDES][RWY_PAIR_METRICS] = {{0}};
+		bool measured[RWY_PAIR_SIDES];
+
+		for (unsigned i = 0; i < RWY_PAIR_SIDES; i++) {
+			const unsigned side = (pair + turn + i) % 2;
+
+			measured[side] = measure(bench, c, side, values[side]);
+		}
+		keep(bench, c, measured, values, still);
+	}
+	for (unsigned side = 0; side < RWY_PAIR_SIDES; side++) {
+		step(bench, c, side, bench->end);
+		if (!out_of_it(bench, c, side) && 2 * still[side] > turns) {
+			snprintf(c->failed[side], RWY_PAIR_TEXT,
+				 "it stood still for more than half of the time");
+			fail(bench, c, side, -ENODATA);
+		}
+		/* what was measured of something that turned out wrong is worth nothing */
+		if (c->failed[side][0])
+			c->nr[side] = from[side];
+		else
+			tell_progress(bench, c, side, from[side]);
+	}
 }
 
 /* What /proc/stat counts of one CPU, in ticks: user nice system idle iowait irq softirq steal. */
@@ -204,12 +292,10 @@ int rwy_pair_run(struct rwy_pair_bench *bench, FILE *out)
 	for (unsigned i = 0; i < bench->nr_cases; i++) {
 		struct rwy_pair_case *c = &bench->cases[i];
 
-		for (unsigned pair = 0; pair < bench->opts.pairs; pair++) {
-			measure(bench, c, pair % 2 ? RWY_PAIR_PEER : RWY_PAIR_OURS);
-			measure(bench, c, pair % 2 ? RWY_PAIR_OURS : RWY_PAIR_PEER);
-		}
-		complete &= c->nr[RWY_PAIR_OURS] == bench->opts.pairs &&
-			    c->nr[RWY_PAIR_PEER] == bench->opts.pairs;
+		for (unsigned pair = 0; pair < bench->opts.pairs; pair++)
+			run_pair(bench, c, pair);
+		for (unsigned side = 0; side < RWY_PAIR_SIDES; side++)
+			complete &= c->nr[side] > 0 && !out_of_it(bench, c, side);
 	}
 	read_ticks(&bench->opts, &total[1], &steal[1]);
 	if (total[1] > total[0])

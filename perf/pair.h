@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Two programs measured side by side: for each case, pairs of runs one right after the other, who
- * goes first changing from pair to pair. One result shape for all benchmarks: a case has metrics,
- * each with a value of ours and of the peer per pair.
+ * Two programs measured side by side: for each case, pairs of measurements one right after the
+ * other, who goes first changing from pair to pair. One result shape for all benchmarks: a case has
+ * metrics, each with a value of ours and of the peer per pair.
+ *
+ * The shorter the two are, the less of what the machine does otherwise falls on one of them alone.
+ * So a benchmark that can hold a side still starts both and has them take turns: each turn of both
+ * is a pair, and both are started anew a few times, as no two starts lie in memory alike.
  */
 #ifndef RWY_PERF_PAIR_H
 #define RWY_PERF_PAIR_H
@@ -51,12 +55,12 @@ struct rwy_pair_choice {
 
 /* The options that all benchmarks share. */
 struct rwy_pair_opts {
-	unsigned pairs;
+	unsigned pairs;	   /* times that both sides are started */
 	unsigned cpu_back; /* of the program that is measured */
 	unsigned cpu_load; /* of what drives it */
 	unsigned warmup_ms;
-	unsigned measure_ms;
-	const char *json; /* NULL: none */
+	unsigned measure_ms; /* of one start of one side, all turns together */
+	const char *json;    /* NULL: none */
 };
 
 struct rwy_pair_bench {
@@ -76,6 +80,14 @@ struct rwy_pair_bench {
 	/* Adds the cases of choice i. */
 	int (*choose)(struct rwy_pair_bench *bench, unsigned i);
 	double stolen; /* part of the two CPUs' time that the hypervisor gave to others, 0 to 1 */
+	unsigned turn_ms; /* 0: none, a measurement is a whole start */
+	/*
+	 * With turns only. begin leaves the side ready and still, and fills in its `commands`; end
+	 * stops it, also when begin or a turn failed, and may still find it wrong. As measure.
+	 */
+	int (*begin)(struct rwy_pair_bench *bench, struct rwy_pair_case *c,
+		     enum rwy_pair_side side);
+	int (*end)(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side);
 	/*
 	 * One measurement: a value for each metric. Fills in the side's `commands`. On failure
 	 * `failed` says why and negative errno is returned; the case goes on without this side.
@@ -104,11 +116,12 @@ int rwy_pair_set_seconds(void *bench, char *value, struct rwy_opt_why *why);
 int rwy_pair_set_json(void *bench, char *value, struct rwy_opt_why *why);
 /* clang-format off */
 #define RWY_PAIR_OPTS                                                                              \
-	{"pairs", "N", "pairs of runs a case (default 5; below 5 no verdict is given)",            \
+	{"pairs", "N", "times a case is run on both sides (default 5; no verdict below)",          \
 	 rwy_pair_set_pairs},                                                                      \
 	{"cpus", "A,B", "CPU of the program measured, and of what drives it (default 0,1)",        \
 	 rwy_pair_set_cpus},                                                                       \
-	{"seconds", "N", "length of one measurement (default 2)", rwy_pair_set_seconds},           \
+	{"seconds", "N", "time measured of one run of one side (default 2)",                       \
+	 rwy_pair_set_seconds},                                                                    \
 	{"json", "FILE", "write every value measured to FILE as well", rwy_pair_set_json}
 /* clang-format on */
 
@@ -117,5 +130,8 @@ int rwy_pair_set_json(void *bench, char *value, struct rwy_opt_why *why);
  * file. Exit status: 0 all measured, 1 something failed or was interrupted.
  */
 int rwy_pair_run(struct rwy_pair_bench *bench, FILE *out);
+
+/* Turns of one start of one side; 1 without turns. */
+unsigned rwy_pair_turns(const struct rwy_pair_bench *bench);
 
 #endif

@@ -19,7 +19,10 @@
 #include <unistd.h>
 
 #define SWITCH_MS 5000
-#define SETTLE_MS 200
+#define SETTLE_MS 30 /* after a pause */
+#define TURN_MS	  200
+#define DRAIN_MS  200 /* until all that is under way has arrived */
+#define TESTPMDS  3   /* two front-ends and the peer */
 #define PATHS_HELP \
 	"some of split, split-in-order, packed, packed-in-order, packed-vectorized; or all"
 #define PORTS RWY_TESTPMD_PORTS
@@ -48,14 +51,21 @@ struct net_case {
 	unsigned size;
 };
 
-struct net {
-	char dir[32]; /* holds the sockets */
+/* A switch and the two guests behind it, from begin to end. */
+struct side {
 	char sockets[PORTS][64];
-	char metrics[64];  /* ringway-net's counters */
-	char program[512]; /* ringway-net */
-	struct net_case cases[RWY_PAIR_CASES];
+	char metrics[64]; /* ringway-net's counters */
+	char front_name[32];
 	struct rwy_run_proc back;
 	struct rwy_run_proc front;
+	bool traffic; /* packets circle */
+};
+
+struct net {
+	char dir[32];	   /* holds the sockets */
+	char program[512]; /* ringway-net */
+	struct net_case cases[RWY_PAIR_CASES];
+	struct side sides[RWY_PAIR_SIDES];
 };
 
 /* What the switch counted: packets from and to the guests. */
@@ -64,23 +74,29 @@ struct switch_counters {
 	uint64_t tx;
 };
 
-/* ---- the two switches ---- */
-
-static int start_ours(struct rwy_pair_bench *bench, struct net *net, char *command)
+static struct side *side_of(struct rwy_pair_bench *bench, enum rwy_pair_side which)
 {
-	char ports[PORTS][128], cpus[16];
-	const char *const argv[] = {net->program, "--port",    ports[0],     "--port", ports[1],
-				    "--forward",  "pair",      "--cpus",     cpus,     "--poll",
-				    "always",	  "--metrics", net->metrics, NULL};
-
-	for (unsigned i = 0; i < PORTS; i++)
-		snprintf(ports[i], sizeof(ports[i]), "vhost-user,socket=%s", net->sockets[i]);
-	snprintf(cpus, sizeof(cpus), "%u", bench->opts.cpu_back);
-	rwy_run_command(argv, bench->opts.cpu_back, command, RWY_PAIR_TEXT);
-	return rwy_run_start(&bench->run, &net->back, "ringway-net", bench->opts.cpu_back, argv);
+	return &((struct net *)bench->ctx)->sides[which];
 }
 
-static int start_peer(struct rwy_pair_bench *bench, struct net *net, char *command)
+/* ---- the two switches ---- */
+
+static int start_ours(struct rwy_pair_bench *bench, struct side *side, char *command)
+{
+	const struct net *net = bench->ctx;
+	char ports[PORTS][128], cpus[16];
+	const char *const argv[] = {net->program, "--port",    ports[0],      "--port", ports[1],
+				    "--forward",  "pair",      "--cpus",      cpus,	"--poll",
+				    "always",	  "--metrics", side->metrics, NULL};
+
+	for (unsigned i = 0; i < PORTS; i++)
+		snprintf(ports[i], sizeof(ports[i]), "vhost-user,socket=%s", side->sockets[i]);
+	snprintf(cpus, sizeof(cpus), "%u", bench->opts.cpu_back);
+	rwy_run_command(argv, bench->opts.cpu_back, command, RWY_PAIR_TEXT);
+	return rwy_run_start(&bench->run, &side->back, "ringway-net", bench->opts.cpu_back, argv);
+}
+
+static int start_peer(struct rwy_pair_bench *bench, struct side *side, char *command)
 {
 	char vdevs[PORTS][128];
 	const struct rwy_testpmd_config config = {
@@ -91,30 +107,30 @@ static int start_peer(struct rwy_pair_bench *bench, struct net *net, char *comma
 
 	for (unsigned i = 0; i < PORTS; i++)
 		snprintf(vdevs[i], sizeof(vdevs[i]), "net_vhost%u,iface=%s,queues=1", i,
-			 net->sockets[i]);
+			 side->sockets[i]);
 
-	int err = rwy_testpmd_start(&bench->run, &net->back, &config, command, RWY_PAIR_TEXT);
+	int err = rwy_testpmd_start(&bench->run, &side->back, &config, command, RWY_PAIR_TEXT);
 
-	return err < 0 ? err : rwy_testpmd_command(&bench->run, &net->back, "start");
+	return err < 0 ? err : rwy_testpmd_command(&bench->run, &side->back, "start");
 }
 
-static int start_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_pair_side side,
-			char *command)
+static int start_switch(struct rwy_pair_bench *bench, enum rwy_pair_side which, char *command)
 {
-	int err = side == RWY_PAIR_OURS ? start_ours(bench, net, command)
-					: start_peer(bench, net, command);
+	struct side *side = side_of(bench, which);
+	int err = which == RWY_PAIR_OURS ? start_ours(bench, side, command)
+					 : start_peer(bench, side, command);
 
 	for (unsigned i = 0; err == 0 && i < PORTS; i++)
-		err = rwy_run_expect_path(&bench->run, net->sockets[i], SWITCH_MS);
+		err = rwy_run_expect_path(&bench->run, side->sockets[i], SWITCH_MS);
 	return err;
 }
 
-static int start_front(struct rwy_pair_bench *bench, struct net *net, const char *path,
+static int start_front(struct rwy_pair_bench *bench, struct side *side, const char *path,
 		       char *command)
 {
 	char vdevs[PORTS][256];
 	const struct rwy_testpmd_config config = {
-		.name = "testpmd-guests",
+		.name = side->front_name,
 		.cpu = bench->opts.cpu_load,
 		.vdevs = {vdevs[0], vdevs[1]},
 	};
@@ -122,15 +138,15 @@ static int start_front(struct rwy_pair_bench *bench, struct net *net, const char
 
 	for (unsigned i = 0; i < PORTS; i++)
 		snprintf(vdevs[i], sizeof(vdevs[i]),
-			 "net_virtio_user%u,path=%s,queues=1,queue_size=%u,%s", i, net->sockets[i],
+			 "net_virtio_user%u,path=%s,queues=1,queue_size=%u,%s", i, side->sockets[i],
 			 RWY_TESTPMD_RING, path);
 	if (have + 1 < RWY_PAIR_TEXT)
 		command[have++] = '\n';
-	return rwy_testpmd_start(&bench->run, &net->front, &config, command + have,
+	return rwy_testpmd_start(&bench->run, &side->front, &config, command + have,
 				 RWY_PAIR_TEXT - have);
 }
 
-/* ---- one measurement ---- */
+/* ---- counters ---- */
 
 static uint64_t sum_rx(const struct rwy_testpmd_counters *c)
 {
@@ -143,21 +159,15 @@ static uint64_t sum_tx(const struct rwy_testpmd_counters *c)
 }
 
 /*
- * Both directions were alive to the end; and then, with traffic stopped, packets have the size
- * asked for, and what one side sent the other got, but for what rests in the guests' rings.
- * NULL, or what is wrong.
+ * With traffic stopped: packets have the size asked for, and what one side sent the other got, but
+ * for what rests in the guests' rings. NULL, or what is wrong.
  */
-static const char *check(const struct rwy_testpmd_counters *from,
-			 const struct rwy_testpmd_counters *to,
-			 const struct rwy_testpmd_counters *front,
+static const char *check(const struct rwy_testpmd_counters *front,
 			 const struct switch_counters *back, unsigned size)
 {
-	for (unsigned i = 0; i < PORTS; i++) {
-		if (to->ports[i].rx_packets == from->ports[i].rx_packets)
-			return "a port received no packets: the path is dead";
+	for (unsigned i = 0; i < PORTS; i++)
 		if (front->ports[i].rx_bytes != front->ports[i].rx_packets * size)
 			return "packets arrived with another size than they were sent with";
-	}
 	if (back->rx != sum_tx(front))
 		return "the switch did not count as many packets as the front-end sent";
 	if (back->tx < sum_rx(front) || back->tx - sum_rx(front) > PORTS * RWY_TESTPMD_RING)
@@ -166,13 +176,13 @@ static const char *check(const struct rwy_testpmd_counters *from,
 }
 
 /* Each of ringway-net's ports has an entry with these two. */
-static int read_ours(const struct net *net, struct switch_counters *counters)
+static int read_ours(const struct side *side, struct switch_counters *counters)
 {
 	struct rwy_stats stats;
 	const char *name;
 	json_t *root, *entry;
 	char *text;
-	int err = rwy_stats_attach(&stats, net->metrics);
+	int err = rwy_stats_attach(&stats, side->metrics);
 
 	if (err < 0)
 		return err;
@@ -193,69 +203,34 @@ static int read_ours(const struct net *net, struct switch_counters *counters)
 	return err;
 }
 
-static int read_switch(struct rwy_pair_bench *bench, struct net *net, enum rwy_pair_side side,
+static int read_switch(struct rwy_pair_bench *bench, enum rwy_pair_side which,
 		       struct switch_counters *counters)
 {
+	struct side *side = side_of(bench, which);
 	struct rwy_testpmd_counters c;
 	int err;
 
-	if (side == RWY_PAIR_OURS)
-		return read_ours(net, counters);
-	err = rwy_testpmd_read(&bench->run, &net->back, &c);
+	if (which == RWY_PAIR_OURS)
+		return read_ours(side, counters);
+	err = rwy_testpmd_read(&bench->run, &side->back, &c);
 	if (err < 0)
 		return err;
 	*counters = (struct switch_counters){.rx = sum_rx(&c), .tx = sum_tx(&c)};
 	return 0;
 }
 
-/* Reads the front-end's counters slice by slice; the median of the slices' rates in Mpps. */
-static int measure_rate(struct rwy_pair_bench *bench, struct net *net,
-			struct rwy_testpmd_counters *from, struct rwy_testpmd_counters *to,
-			double *mpps)
-{
-	unsigned nr = RWY_MIN(bench->opts.measure_ms / RWY_PAIR_SLICE_MS, RWY_PAIR_SLICES);
-	double rates[RWY_PAIR_SLICES];
-	struct rwy_testpmd_counters last;
-	struct rwy_summary summary;
-	int err = rwy_testpmd_read(&bench->run, &net->front, from);
+/* ---- one side: begun, measured by turns, ended ---- */
 
-	last = *from;
-	for (unsigned i = 0; err == 0 && i < nr; i++) {
-		err = rwy_run_sleep(&bench->run, bench->opts.measure_ms / nr);
-		if (err == 0)
-			err = rwy_testpmd_read(&bench->run, &net->front, to);
-		if (err < 0)
-			break;
-		rates[i] = (double)(sum_rx(to) - sum_rx(&last)) * 1e3 /
-			   (double)(to->at_ns - last.at_ns);
-		last = *to;
-	}
-	if (err < 0)
-		return err;
-	rwy_summary_of(rates, nr, &summary);
-	*mpps = summary.median;
-	return 0;
+static void pause_side(const struct side *side)
+{
+	rwy_run_pause(&side->front);
+	rwy_run_pause(&side->back);
 }
 
-static int run_traffic(struct rwy_pair_bench *bench, struct net *net, unsigned size,
-		       struct rwy_testpmd_counters *from, struct rwy_testpmd_counters *to,
-		       double *mpps)
+static void resume_side(const struct side *side)
 {
-	struct rwy_run *run = &bench->run;
-	char line[32];
-	int err;
-
-	snprintf(line, sizeof(line), "set txpkts %u", size);
-	err = rwy_testpmd_command(run, &net->front, line);
-	if (err == 0)
-		err = rwy_testpmd_command(run, &net->front, "start tx_first 32");
-	if (err == 0)
-		err = rwy_run_sleep(run, bench->opts.warmup_ms);
-	if (err == 0)
-		err = measure_rate(bench, net, from, to, mpps);
-	if (err == 0)
-		err = rwy_testpmd_command(run, &net->front, "stop");
-	return err == 0 ? rwy_run_sleep(run, SETTLE_MS) : err;
+	rwy_run_resume(&side->back);
+	rwy_run_resume(&side->front);
 }
 
 static const char *missing(const struct net *net, enum rwy_pair_side side)
@@ -265,51 +240,121 @@ static const char *missing(const struct net *net, enum rwy_pair_side side)
 	return RWY_TESTPMD_PROGRAM " is not installed (Debian: package dpdk-dev)";
 }
 
-static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
-		   double *values)
+static int start_traffic(struct rwy_pair_bench *bench, struct side *side, unsigned size)
+{
+	char line[32];
+	int err;
+
+	snprintf(line, sizeof(line), "set txpkts %u", size);
+	err = rwy_testpmd_command(&bench->run, &side->front, line);
+	if (err == 0)
+		err = rwy_testpmd_command(&bench->run, &side->front, "start tx_first 32");
+	side->traffic = err == 0;
+	return err == 0 ? rwy_run_sleep(&bench->run, bench->opts.warmup_ms) : err;
+}
+
+static int begin(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side which)
 {
 	const struct net_case *nc = c->arg;
-	struct net *net = bench->ctx;
-	struct rwy_testpmd_counters from, to, last;
-	struct switch_counters back;
-	const char *step = "starting the switch", *wrong = NULL;
-	const struct rwy_run_proc *proc = &net->back;
-	int err = start_switch(bench, net, side, c->commands[side]);
+	struct side *side = side_of(bench, which);
+	const struct rwy_run_proc *proc = &side->back;
+	const char *step = "starting the switch";
+	int err = start_switch(bench, which, c->commands[which]);
 
 	if (err < 0)
 		goto explain;
 	step = "starting the front-end";
-	proc = &net->front;
-	err = start_front(bench, net, nc->path, c->commands[side]);
+	proc = &side->front;
+	err = start_front(bench, side, nc->path, c->commands[which]);
 	if (err < 0)
 		goto explain;
 	step = "sending packets";
-	err = run_traffic(bench, net, nc->size, &from, &to, &values[0]);
+	err = start_traffic(bench, side, nc->size);
+	pause_side(side);
 	if (err == 0)
-		err = rwy_testpmd_read(&bench->run, &net->front, &last);
-	if (err < 0)
-		goto explain;
-	step = "reading the switch's counters";
-	proc = &net->back;
-	err = read_switch(bench, net, side, &back);
-	if (err < 0)
-		goto explain;
-	wrong = check(&from, &to, &last, &back, nc->size);
-	if (wrong) {
-		snprintf(c->failed[side], RWY_PAIR_TEXT, "%s", wrong);
-		err = -EPROTO;
-	}
-	goto stop;
+		return 0;
 explain:
 	if (err == -ENOENT)
-		snprintf(c->failed[side], RWY_PAIR_TEXT, "%s", missing(net, side));
+		snprintf(c->failed[which], RWY_PAIR_TEXT, "%s", missing(bench->ctx, which));
 	else
-		rwy_run_explain(&bench->run, proc, err, step, c->failed[side], RWY_PAIR_TEXT);
-stop:
-	rwy_run_stop(&bench->run, &net->front);
-	rwy_run_stop(&bench->run, &net->back);
+		rwy_run_explain(&bench->run, proc, err, step, c->failed[which], RWY_PAIR_TEXT);
+	return err;
+}
+
+/* Mpps of one turn, in both directions together; 0 where one of them is dead. */
+static double rate(const struct rwy_testpmd_counters *from, const struct rwy_testpmd_counters *to)
+{
 	for (unsigned i = 0; i < PORTS; i++)
-		unlink(net->sockets[i]);
+		if (to->ports[i].rx_packets == from->ports[i].rx_packets)
+			return 0;
+	return (double)(sum_rx(to) - sum_rx(from)) * 1e3 / (double)(to->at_ns - from->at_ns);
+}
+
+static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side which,
+		   double *values)
+{
+	struct side *side = side_of(bench, which);
+	struct rwy_testpmd_counters from, to;
+	int err;
+
+	resume_side(side);
+	err = rwy_run_sleep(&bench->run, SETTLE_MS);
+	if (err == 0)
+		err = rwy_testpmd_read(&bench->run, &side->front, &from);
+	if (err == 0)
+		err = rwy_run_sleep(&bench->run, TURN_MS);
+	if (err == 0)
+		err = rwy_testpmd_read(&bench->run, &side->front, &to);
+	pause_side(side);
+	if (err == 0)
+		values[0] = rate(&from, &to);
+	else
+		rwy_run_explain(&bench->run, &side->front, err, "measuring", c->failed[which],
+				RWY_PAIR_TEXT);
+	return err;
+}
+
+/* What both ends have counted, once all is at rest. */
+static int account(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side which)
+{
+	const struct net_case *nc = c->arg;
+	struct side *side = side_of(bench, which);
+	struct rwy_testpmd_counters front;
+	struct switch_counters back = {0};
+	const char *wrong;
+	int err = rwy_testpmd_command(&bench->run, &side->front, "stop");
+
+	if (err == 0)
+		err = rwy_run_sleep(&bench->run, DRAIN_MS);
+	if (err == 0)
+		err = rwy_testpmd_read(&bench->run, &side->front, &front);
+	if (err == 0)
+		err = read_switch(bench, which, &back);
+	if (err < 0) {
+		rwy_run_explain(&bench->run, &side->front, err, "counting", c->failed[which],
+				RWY_PAIR_TEXT);
+		return err;
+	}
+	wrong = check(&front, &back, nc->size);
+	if (wrong)
+		snprintf(c->failed[which], RWY_PAIR_TEXT, "%s", wrong);
+	return wrong ? -EPROTO : 0;
+}
+
+static int end(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side which)
+{
+	struct side *side = side_of(bench, which);
+	int err = 0;
+
+	if (side->traffic && !c->failed[which][0] && !bench->run.interrupted) {
+		resume_side(side);
+		err = account(bench, c, which);
+	}
+	side->traffic = false;
+	rwy_run_stop(&bench->run, &side->front);
+	rwy_run_stop(&bench->run, &side->back);
+	for (unsigned i = 0; i < PORTS; i++)
+		unlink(side->sockets[i]);
 	return err;
 }
 
@@ -338,9 +383,15 @@ static int prepare(struct net *net)
 		fprintf(stderr, "ringway-perf: %s: %s\n", net->dir, strerror(errno));
 		return -errno;
 	}
-	for (unsigned i = 0; i < PORTS; i++)
-		snprintf(net->sockets[i], sizeof(net->sockets[i]), "%s/port%u", net->dir, i);
-	snprintf(net->metrics, sizeof(net->metrics), "%s/metrics", net->dir);
+	for (unsigned i = 0; i < RWY_PAIR_SIDES; i++) {
+		struct side *side = &net->sides[i];
+
+		snprintf(side->front_name, sizeof(side->front_name), "testpmd-guests%u", i);
+		snprintf(side->metrics, sizeof(side->metrics), "%s/metrics%u", net->dir, i);
+		for (unsigned k = 0; k < PORTS; k++)
+			snprintf(side->sockets[k], sizeof(side->sockets[k]), "%s/port%u.%u",
+				 net->dir, i, k);
+	}
 	rwy_run_find("ringway-net", net->program, sizeof(net->program));
 	return 0;
 }
@@ -352,11 +403,12 @@ static int run(struct rwy_pair_bench *bench, struct net *net)
 
 	if (prepare(net) < 0)
 		return status;
-	if (rwy_testpmd_reserve(2, &pages) == 0) {
+	if (rwy_testpmd_reserve(TESTPMDS, &pages) == 0) {
 		status = rwy_pair_run(bench, stdout);
 		rwy_testpmd_release(pages);
 	}
-	unlink(net->metrics);
+	for (unsigned i = 0; i < RWY_PAIR_SIDES; i++)
+		unlink(net->sides[i].metrics);
 	rmdir(net->dir);
 	return status;
 }
@@ -391,7 +443,10 @@ int rwy_perf_net_main(int argc, char **argv)
 	bench.sides[RWY_PAIR_PEER] = "dpdk-testpmd net_vhost";
 	bench.metrics = metrics;
 	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
+	bench.turn_ms = TURN_MS;
+	bench.begin = begin;
 	bench.measure = measure;
+	bench.end = end;
 	bench.choices = choices;
 	bench.nr_choices = RWY_ARRAY_SIZE(choices);
 	bench.choices_help = PATHS_HELP;

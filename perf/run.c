@@ -310,6 +310,18 @@ close_tty:
 	return err;
 }
 
+void rwy_run_pause(const struct rwy_run_proc *proc)
+{
+	if (proc->pid > 0)
+		kill(proc->pid, SIGSTOP);
+}
+
+void rwy_run_resume(const struct rwy_run_proc *proc)
+{
+	if (proc->pid > 0)
+		kill(proc->pid, SIGCONT);
+}
+
 static void stop(struct rwy_run *run, struct rwy_run_proc *proc, int how)
 {
 	unsigned i = 0;
@@ -318,8 +330,10 @@ static void stop(struct rwy_run *run, struct rwy_run_proc *proc, int how)
 		i++;
 	if (i == run->nr_procs)
 		return;
-	if (proc->pid > 0)
+	if (proc->pid > 0) {
 		kill(proc->pid, how);
+		rwy_run_resume(proc);
+	}
 	uint64_t end = rwy_poll_now_ns() + STOP_MS * NS_IN_MS;
 
 	while (proc->pid > 0 && !reap(proc)) {

@@ -54,6 +54,10 @@ void rwy_run_stop(struct rwy_run *run, struct rwy_run_proc *proc);
 /* SIGKILL at once: for what would go through a long farewell. */
 void rwy_run_kill(struct rwy_run *run, struct rwy_run_proc *proc);
 
+/* Holds it still (SIGSTOP), so that it uses no CPU, and lets it go on. */
+void rwy_run_pause(const struct rwy_run_proc *proc);
+void rwy_run_resume(const struct rwy_run_proc *proc);
+
 /* Types a line at its terminal. */
 RWY_MUST_CHECK int rwy_run_send(struct rwy_run_proc *proc, const char *line);
 /*

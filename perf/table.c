@@ -108,8 +108,11 @@ void rwy_table_print(const struct rwy_pair_bench *bench, FILE *out)
 	fprintf(out, "ours: %s on CPU %u; peer: %s, there too; load on CPU %u\n",
 		bench->sides[RWY_PAIR_OURS], bench->opts.cpu_back, bench->sides[RWY_PAIR_PEER],
 		bench->opts.cpu_load);
-	fprintf(out, "medians of %u pairs of %.1f s%s", bench->opts.pairs,
-		bench->opts.measure_ms / 1000.0, bench->run.interrupted ? " (interrupted)" : "");
+	fprintf(out, "each started %u times for %.1f s", bench->opts.pairs,
+		bench->opts.measure_ms / 1000.0);
+	if (bench->turn_ms)
+		fprintf(out, ", in %u turns by turns", rwy_pair_turns(bench));
+	fprintf(out, "%s", bench->run.interrupted ? " (interrupted)" : "");
 	fprintf(out, "; %.0f %% of the two CPUs' time was taken by the hypervisor\n\n",
 		bench->stolen * 100);
 	fprintf(out, "%-26s %-12s %10s %10s %7s %13s %6s  %s\n", "case", "", "ours", "peer",
@@ -118,7 +121,7 @@ void rwy_table_print(const struct rwy_pair_bench *bench, FILE *out)
 		for (unsigned m = 0; m < bench->nr_metrics; m++)
 			print_row(bench, &bench->cases[i], m, out);
 	fprintf(out,
-		"\nrate: median of slices of 0.1 s; ratio: median of ours/peer by pair; spread: "
+		"\nratio: median of ours/peer by pair of neighbours; spread: "
 		"interval that holds the true median "
 		"with at least %.0f %%\n(fewer than 5 pairs: all of them)\n",
 		RWY_SUMMARY_CONFIDENCE * 100);

@@ -16,10 +16,12 @@ struct fake {
 	char order[64]; /* 'o' and 'p' as they were measured */
 	double ours;
 	double peer;
-	unsigned ours_fails_at; /* the how-manieth measurement of all, 0 never */
+	unsigned ours_fails_at; /* the how-manieth step of all, 0 never */
 	int error;
 	bool interrupts;
-	char *text; /* what was printed */
+	bool peer_ends_badly;
+	unsigned stands_at; /* the how-manieth step makes no progress */
+	char *text;	    /* what was printed */
 };
 
 static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
@@ -40,6 +42,8 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 	}
 	/* a slow drift of the machine that must cancel */
 	values[0] = (side == RWY_PAIR_OURS ? f->ours : f->peer) * (1 + 0.01 * (double)nr);
+	if (nr + 1 == f->stands_at)
+		values[0] = 0;
 	snprintf(c->commands[side], RWY_PAIR_TEXT, "taskset -c %u thing\nsecond", side);
 	return 0;
 }
@@ -105,6 +109,84 @@ static void noise_is_not_a_difference(void **state)
 	assert_non_null(strstr(f->text, "within noise"));
 	assert_null(strstr(f->text, "better"));
 	assert_null(strstr(f->text, "worse"));
+}
+
+static int note(struct fake *f, enum rwy_pair_side side, char ours, char peer)
+{
+	f->order[strlen(f->order)] = side == RWY_PAIR_OURS ? ours : peer;
+	return 0;
+}
+
+static int begin_side(struct rwy_pair_bench *bench, struct rwy_pair_case *c,
+		      enum rwy_pair_side side)
+{
+	return note(bench->ctx, side, '(', '[');
+}
+
+static int end_side(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side)
+{
+	struct fake *f = bench->ctx;
+
+	note(f, side, ')', ']');
+	if (side != RWY_PAIR_PEER || !f->peer_ends_badly || c->failed[side][0])
+		return 0;
+	snprintf(c->failed[side], RWY_PAIR_TEXT, "its sums are wrong");
+	return -EPROTO;
+}
+
+static void take_turns(struct fake *f, unsigned pairs, unsigned turns)
+{
+	f->bench.opts.pairs = pairs;
+	f->bench.opts.measure_ms = turns * 100;
+	f->bench.turn_ms = 100;
+	f->bench.begin = begin_side;
+	f->bench.end = end_side;
+}
+
+static void each_turn_is_a_pair(void **state)
+{
+	struct fake *f = *state;
+
+	take_turns(f, 2, 3);
+	assert_int_equal(run(f), 0);
+	assert_string_equal(f->order, "([oppoop)]"
+				      "[(pooppo)]");
+	assert_non_null(strstr(f->text, "in 3 turns by turns"));
+	assert_non_null(strstr(f->text, "better"));
+	f->bench.opts.measure_ms = 3600000;
+	assert_int_equal(rwy_pair_turns(&f->bench), RWY_SUMMARY_MAX / 2);
+}
+
+static void what_ends_badly_is_not_counted(void **state)
+{
+	struct fake *f = *state;
+
+	take_turns(f, 2, 2);
+	f->peer_ends_badly = true;
+	assert_int_equal(run(f), 1);
+	assert_string_equal(f->order, "([oppo)](oo)]");
+	assert_non_null(strstr(f->text, "not measured: case 1, yours: its sums are wrong\n"));
+	assert_non_null(strstr(f->text, "not compared"));
+}
+
+static void a_standstill_voids_its_turn(void **state)
+{
+	struct fake *f = *state;
+
+	take_turns(f, 2, 5);
+	f->stands_at = 3;
+	assert_int_equal(run(f), 0);
+	assert_int_equal(f->bench.cases[0].nr[RWY_PAIR_OURS], 9);
+	assert_int_equal(f->bench.cases[0].nr[RWY_PAIR_PEER], 9);
+}
+
+static void standing_still_is_a_failure(void **state)
+{
+	struct fake *f = *state;
+
+	f->ours = 0;
+	assert_int_equal(run(f), 1);
+	assert_non_null(strstr(f->text, "case 1, mine: it stood still for more than half"));
 }
 
 static void one_pair_is_too_few(void **state)
@@ -196,6 +278,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(alternates, begin, end),
 		cmocka_unit_test_setup_teardown(noise_is_not_a_difference, begin, end),
 		cmocka_unit_test_setup_teardown(one_pair_is_too_few, begin, end),
+		cmocka_unit_test_setup_teardown(each_turn_is_a_pair, begin, end),
+		cmocka_unit_test_setup_teardown(what_ends_badly_is_not_counted, begin, end),
+		cmocka_unit_test_setup_teardown(a_standstill_voids_its_turn, begin, end),
+		cmocka_unit_test_setup_teardown(standing_still_is_a_failure, begin, end),
 		cmocka_unit_test_setup_teardown(failure_is_told_and_the_rest_goes_on, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_not_installed_is_tried_once, begin, end),
 		cmocka_unit_test_setup_teardown(interruption_keeps_what_there_is, begin, end),

@@ -68,6 +68,24 @@ static void talks_and_listens(void **state)
 	assert_int_equal(WTERMSIG(f->proc.wait_status), SIGTERM);
 }
 
+static void pauses_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t from;
+
+	assert_int_equal(shell(f, "while :; do echo tick; sleep 0.01; done"), 0);
+	assert_int_equal(rwy_run_expect(&f->run, &f->proc, 0, "tick", 5000), 0);
+	rwy_run_pause(&f->proc);
+	assert_int_equal(rwy_run_sleep(&f->run, 50), 0); /* what it had written by then */
+	from = f->proc.written;
+	assert_int_equal(rwy_run_expect(&f->run, &f->proc, from, "tick", 200), -ETIMEDOUT);
+	rwy_run_resume(&f->proc);
+	assert_int_equal(rwy_run_expect(&f->run, &f->proc, from, "tick", 5000), 0);
+	rwy_run_pause(&f->proc);
+	rwy_run_stop(&f->run, &f->proc);
+	assert_int_equal(WTERMSIG(f->proc.wait_status), SIGTERM); /* not killed for being held */
+}
+
 static void pinned(void **state)
 {
 	struct fixture *f = *state;
@@ -142,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(missing_program, begin, end),
 		cmocka_unit_test_setup_teardown(talks_and_listens, begin, end),
+		cmocka_unit_test_setup_teardown(pauses_and_goes_on, begin, end),
 		cmocka_unit_test_setup_teardown(pinned, begin, end),
 		cmocka_unit_test_setup_teardown(last_words, begin, end),
 		cmocka_unit_test_setup_teardown(more_output_than_is_kept, begin, end),
