@@ -110,6 +110,7 @@ struct rwy_vq_ops {
 	unsigned (*repop)(struct rwy_vq *vq, const struct rwy_vq_left *left,
 			  struct rwy_chain *chain, struct iovec *iov, unsigned nr_iov,
 			  unsigned taken);
+	bool (*has)(const struct rwy_vq *vq, unsigned n);
 	void (*unpop)(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n);
 	void (*push)(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n);
 	void (*publish)(struct rwy_vq *vq);
@@ -200,6 +201,16 @@ RWY_INLINE unsigned rwy_vq_pop(struct rwy_vq *vq, struct rwy_chain *chains, unsi
 			       struct iovec *iov, unsigned nr_iov)
 {
 	return RWY_UNLIKELY(vq->broken) ? 0 : vq->ops->pop(vq, chains, n, iov, nr_iov);
+}
+
+/*
+ * A hint whether the driver has got as far as the n-th descriptor (packed) or chain (split) from
+ * here, n <= size; never in a broken queue. Looks at that place alone, so a driver at work on those
+ * before it is left alone.
+ */
+RWY_INLINE bool rwy_vq_has(const struct rwy_vq *vq, unsigned n)
+{
+	return !vq->broken && vq->ops->has(vq, n);
 }
 
 /*

@@ -119,6 +119,15 @@ static uint32_t packed_base(const struct rwy_vq *vq)
 	return avail | used << 16;
 }
 
+static bool packed_has(const struct rwy_vq *vq, unsigned n)
+{
+	uint16_t at = vq->avail_idx;
+	bool wrap = vq->avail_wrap;
+
+	step(vq, &at, &wrap, n - 1);
+	return (RWY_READ_ONCE(&vq->pdesc[at].flags) & F_OWNER) == avail_bits(wrap);
+}
+
 /* A packed table has no links: each entry is a buffer, only WRITE means anything (2.8.7). */
 RWY_INLINE int packed_walk_table(struct rwy_vq_walk *w, const struct vring_packed_desc *head)
 {
@@ -471,6 +480,7 @@ static void packed_parts(const struct rwy_vq *vq, struct iovec parts[2])
 const struct rwy_vq_ops rwy_vq_packed_ops = {
 	.pop = packed_pop,
 	.repop = packed_repop,
+	.has = packed_has,
 	.unpop = packed_unpop,
 	.push = packed_push,
 	.publish = packed_publish,
@@ -483,6 +493,7 @@ const struct rwy_vq_ops rwy_vq_packed_ops = {
 const struct rwy_vq_ops rwy_vq_packed_in_order_ops = {
 	.pop = packed_pop,
 	.repop = packed_repop,
+	.has = packed_has,
 	.unpop = packed_unpop,
 	.push = packed_push_in_order,
 	.publish = packed_publish_in_order,

@@ -38,6 +38,11 @@ RWY_INLINE unsigned split_look(struct rwy_vq *vq)
 	return ready;
 }
 
+static bool split_has(const struct rwy_vq *vq, unsigned n)
+{
+	return (uint16_t)(RWY_READ_ONCE(&vq->avail->idx) - vq->avail_idx) >= n;
+}
+
 /* Follows a chain from its first descriptor, which the caller has loaded. 0 or why not. */
 RWY_INLINE int split_walk(struct rwy_vq_walk *w, union rwy_vq_desc desc)
 {
@@ -301,6 +306,7 @@ static void split_parts(const struct rwy_vq *vq, struct iovec parts[2])
 const struct rwy_vq_ops rwy_vq_split_ops = {
 	.pop = split_pop,
 	.repop = split_repop,
+	.has = split_has,
 	.unpop = split_unpop,
 	.push = split_push,
 	.publish = split_publish,
@@ -313,6 +319,7 @@ const struct rwy_vq_ops rwy_vq_split_ops = {
 const struct rwy_vq_ops rwy_vq_split_in_order_ops = {
 	.pop = split_pop,
 	.repop = split_repop,
+	.has = split_has,
 	.unpop = split_unpop,
 	.push = split_push_in_order,
 	.publish = split_publish_in_order,

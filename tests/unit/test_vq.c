@@ -146,6 +146,31 @@ static void burst_is_bounded(bool packed)
 	guest_close(g);
 }
 
+/* The hint is right wherever the ring begins, and touches nothing of a broken queue. */
+static void has_sees_as_far_as_offered(bool packed)
+{
+	struct guest *g = guest_started(packed, 8);
+
+	for (unsigned lap = 0; lap < 20; lap++) {
+		const unsigned offered = lap % 9;
+
+		for (unsigned i = 0; i < offered; i++)
+			guest_one(g, FAR + 64 * i, 64, 0);
+		for (unsigned n = 1; n <= 8; n++)
+			assert_int_equal(rwy_vq_has(&g->vq, n), n <= offered);
+		assert_int_equal(guest_pop(g), offered);
+		for (unsigned n = 1; n <= 8 - offered; n++)
+			assert_false(rwy_vq_has(&g->vq, n));
+		rwy_vq_push(&g->vq, g->chains, offered);
+		rwy_vq_publish(&g->vq);
+	}
+	guest_one(g, FAR, 64, 0);
+	assert_true(rwy_vq_has(&g->vq, 1));
+	rwy_vq_break(&g->vq, RWY_VQ_DEVICE);
+	assert_false(rwy_vq_has(&g->vq, 1));
+	guest_close(g);
+}
+
 static void unpop_gives_back(bool packed)
 {
 	const struct vring_desc d[] = {raw(FAR, 1, 0), raw(FAR, 1, 0)};
@@ -483,6 +508,7 @@ BOTH_FORMATS(start_checks_base)
 BOTH_FORMATS(chain_is_described)
 BOTH_FORMATS(room_in_the_array)
 BOTH_FORMATS(burst_is_bounded)
+BOTH_FORMATS(has_sees_as_far_as_offered)
 BOTH_FORMATS(unpop_gives_back)
 BOTH_FORMATS(push_hides_until_publish)
 BOTH_FORMATS(in_order_runs)
@@ -503,6 +529,7 @@ int main(void)
 		TEST_BOTH(chain_is_described),
 		TEST_BOTH(room_in_the_array),
 		TEST_BOTH(burst_is_bounded),
+		TEST_BOTH(has_sees_as_far_as_offered),
 		TEST_BOTH(unpop_gives_back),
 		TEST_BOTH(push_hides_until_publish),
 		TEST_BOTH(in_order_runs),

@@ -9,6 +9,12 @@
 #define HDR_LEN RWY_NETQ_HDR_LEN
 /* Up to here a frame is copied by a few moves of our own; beyond, libc's start-up pays off. */
 #define COPY_SHORT 128
+/*
+ * Behind a burst of at least BUSY frames, the next one is given this many looks, 1 to 3 us, to
+ * become whole. At less load, and before we sleep, nothing waits.
+ */
+#define BUSY	 8
+#define PATIENCE 32
 /* A stock below this is made up anew. */
 #define STOCK_LOW (RWY_NETQ_STOCK / 4)
 
@@ -29,11 +35,28 @@ RWY_INLINE const void *frame_start(const struct rwy_chain *chain)
 	return iov[1].iov_base;
 }
 
+/*
+ * The driver is at work on this burst: to look at each slot as it comes would take its line away
+ * from the driver's CPU each time, and split its bursts. Not for long, see PATIENCE.
+ */
+static bool unfinished(struct rwy_netq_tx *q)
+{
+	const unsigned whole = RWY_MIN(RWY_VQ_BURST, q->vq->size);
+
+	if (q->patience == 0 || rwy_vq_has(q->vq, whole))
+		return false;
+	if (rwy_vq_has(q->vq, 1))
+		q->patience--;
+	return true;
+}
+
 static void pop_half(struct rwy_netq_tx *q, struct rwy_netq_half *half)
 {
+	half->nr = 0;
+	if (unfinished(q))
+		return;
 	half->nr = rwy_vq_pop(q->vq, half->chains, RWY_VQ_BURST, half->iov, RWY_VQ_IOV_MAX);
-	for (unsigned i = 0; i < half->nr; i++)
-		__builtin_prefetch(frame_start(&half->chains[i]));
+	q->patience = half->nr >= BUSY ? PATIENCE : 0;
 }
 
 /* Moves the view past `skip` bytes and past empty pieces. There are more than skip bytes. */
@@ -102,6 +125,7 @@ unsigned rwy_netq_pull(struct rwy_netq_tx *q, struct rwy_burst *burst, uint8_t g
 		struct rwy_frame *frame = &burst->frames[burst->nr];
 
 		half->chains[i].written = 0;
+		__builtin_prefetch(frame_start(&half->chains[i]));
 		if (RWY_UNLIKELY(!parse(&half->chains[i], gives, frame)))
 			continue;
 		frame->slot = (uint16_t)i;
@@ -134,6 +158,7 @@ void rwy_netq_park_tx(struct rwy_netq_tx *q)
 			rwy_vq_unpop(q->vq, half->chains, half->nr);
 		half->nr = 0;
 	}
+	q->patience = 0;
 }
 
 void rwy_netq_release(struct rwy_netq_tx *q, const struct rwy_burst *burst, unsigned n,
@@ -164,6 +189,7 @@ void rwy_netq_release(struct rwy_netq_tx *q, const struct rwy_burst *burst, unsi
 
 bool rwy_netq_arm(struct rwy_netq_tx *q)
 {
+	q->patience = 0;
 	return rwy_vq_arm(q->vq) || q->halves[q->now ^ 1].nr > 0;
 }
 

@@ -28,7 +28,8 @@ struct rwy_netq_half {
 struct rwy_netq_tx {
 	struct rwy_vq *vq; /* NULL: the ring is stopped */
 	bool enabled;
-	unsigned now; /* the half that is being forwarded; the other one is next */
+	unsigned now;	   /* the half that is being forwarded; the other one is next */
+	unsigned patience; /* looks that a burst which is not whole is still given */
 	struct rwy_netq_half halves[2];
 };
 
