@@ -134,17 +134,13 @@ static int no_dots(const struct dirent *entry)
 	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-int rwy_sysfs_list(const char *root, int (*each)(void *ctx, const char *name), void *ctx,
-		   const char *fmt, ...)
+static int RWY_PRINTF(4, 0) list(const char *root, int (*each)(void *ctx, const char *name),
+				 void *ctx, const char *fmt, va_list ap)
 {
 	char path[RWY_SYSFS_PATH];
 	struct dirent **entries;
-	va_list ap;
-	int nr, rc;
+	int nr, rc = put_path(path, root, fmt, ap);
 
-	va_start(ap, fmt);
-	rc = put_path(path, root, fmt, ap);
-	va_end(ap);
 	if (rc)
 		return rc;
 	nr = scandir(path, &entries, no_dots, versionsort);
@@ -157,4 +153,44 @@ int rwy_sysfs_list(const char *root, int (*each)(void *ctx, const char *name), v
 	}
 	free(entries);
 	return rc;
+}
+
+int rwy_sysfs_list(const char *root, int (*each)(void *ctx, const char *name), void *ctx,
+		   const char *fmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, fmt);
+	rc = list(root, each, ctx, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+struct first {
+	char *name;
+	size_t len;
+};
+
+static int take_first(void *ctx, const char *name)
+{
+	const struct first *first = ctx;
+
+	snprintf(first->name, first->len, "%s", name);
+	return 1;
+}
+
+int rwy_sysfs_first(const char *root, char *name, size_t len, const char *fmt, ...)
+{
+	struct first first = {name, len};
+	va_list ap;
+	int rc;
+
+	name[0] = '\0';
+	va_start(ap, fmt);
+	rc = list(root, take_first, &first, fmt, ap);
+	va_end(ap);
+	if (rc < 0)
+		return rc;
+	return rc ? 0 : -ENOENT;
 }

@@ -26,5 +26,9 @@ bool rwy_sysfs_exists(const char *root, const char *fmt, ...) RWY_PRINTF(2, 3);
  * is not 0, and returns it. */
 int rwy_sysfs_list(const char *root, int (*each)(void *ctx, const char *name), void *ctx,
 		   const char *fmt, ...) RWY_PRINTF(4, 5);
+/* The first name in a directory, for those with one thing in them. -ENOENT: there is none, and name
+ * is empty. */
+int rwy_sysfs_first(const char *root, char *name, size_t len, const char *fmt, ...)
+	RWY_PRINTF(4, 5);
 
 #endif

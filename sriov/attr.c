@@ -8,13 +8,14 @@
 
 struct row {
 	const char *name;
-	bool link, nvme, live, action, deferred;
+	bool link, devlink, nvme, live, action, deferred, upheaval;
 };
 
 static const struct row rows[RWY_ATTR_NR] = {
 	[RWY_ATTR_UP] = {.name = "up", .live = true},
 	[RWY_ATTR_AUTOPROBE] = {.name = "autoprobe", .live = true},
-	[RWY_ATTR_NUMVFS] = {.name = "numvfs"},
+	[RWY_ATTR_NUMVFS] = {.name = "numvfs", .upheaval = true},
+	[RWY_ATTR_ESWITCH] = {.name = "eswitch", .devlink = true, .upheaval = true},
 	[RWY_ATTR_KEPT_QUEUES] = {.name = "kept_queues", .nvme = true, .deferred = true},
 	[RWY_ATTR_KEPT_INTERRUPTS] = {.name = "kept_interrupts", .nvme = true, .deferred = true},
 	[RWY_ATTR_PF_RESET] = {.name = "pf_reset", .action = true},
@@ -29,6 +30,12 @@ static const struct row rows[RWY_ATTR_NR] = {
 	[RWY_ATTR_LINK_STATE] = {.name = "link_state", .link = true, .live = true},
 	[RWY_ATTR_NODE_GUID] = {.name = "node_guid", .link = true},
 	[RWY_ATTR_PORT_GUID] = {.name = "port_guid", .link = true},
+	[RWY_ATTR_HW_ADDR] = {.name = "hw_addr", .devlink = true},
+	[RWY_ATTR_ROCE] = {.name = "roce", .devlink = true},
+	[RWY_ATTR_MIGRATABLE] = {.name = "migratable", .devlink = true},
+	[RWY_ATTR_TX_SHARE] = {.name = "tx_share", .devlink = true, .live = true},
+	[RWY_ATTR_TX_MAX] = {.name = "tx_max", .devlink = true, .live = true},
+	[RWY_ATTR_STATE] = {.name = "state", .devlink = true},
 	[RWY_ATTR_QUEUES] = {.name = "queues", .nvme = true},
 	[RWY_ATTR_INTERRUPTS] = {.name = "interrupts", .nvme = true},
 	[RWY_ATTR_RESET] = {.name = "reset", .action = true},
@@ -55,6 +62,11 @@ bool rwy_attr_of_link(enum rwy_attr attr)
 	return rows[attr].link;
 }
 
+bool rwy_attr_of_devlink(enum rwy_attr attr)
+{
+	return rows[attr].devlink;
+}
+
 bool rwy_attr_of_nvme(enum rwy_attr attr)
 {
 	return rows[attr].nvme;
@@ -63,6 +75,11 @@ bool rwy_attr_of_nvme(enum rwy_attr attr)
 bool rwy_attr_is_action(enum rwy_attr attr)
 {
 	return rows[attr].action;
+}
+
+bool rwy_attr_is_upheaval(enum rwy_attr attr)
+{
+	return rows[attr].upheaval;
 }
 
 bool rwy_attr_is_deferred(enum rwy_attr attr)

@@ -15,6 +15,7 @@ enum rwy_attr {
 	RWY_ATTR_UP,	    /* its interface: on, off */
 	RWY_ATTR_AUTOPROBE, /* new VFs are given to drivers: on, off */
 	RWY_ATTR_NUMVFS,
+	RWY_ATTR_ESWITCH,     /* how its switch is run: legacy, switchdev */
 	RWY_ATTR_KEPT_QUEUES, /* of an NVMe controller, out of those that VFs could have */
 	RWY_ATTR_KEPT_INTERRUPTS,
 	RWY_ATTR_PF_RESET, /* "now": an action, that nothing is read of */
@@ -30,6 +31,12 @@ enum rwy_attr {
 	RWY_ATTR_LINK_STATE, /* auto, enable, disable */
 	RWY_ATTR_NODE_GUID,  /* 16 digits in pairs */
 	RWY_ATTR_PORT_GUID,
+	RWY_ATTR_HW_ADDR,    /* of the VF behind a port of the switch */
+	RWY_ATTR_ROCE,	     /* of the same: on, off */
+	RWY_ATTR_MIGRATABLE, /* on, off */
+	RWY_ATTR_TX_SHARE,   /* of the port: Mbit/s that it is sure of, 0: none */
+	RWY_ATTR_TX_MAX,     /* Mbit/s, 0: no bound */
+	RWY_ATTR_STATE,	     /* active, inactive */
 	RWY_ATTR_QUEUES,     /* of an NVMe VF, that of its administrator among them */
 	RWY_ATTR_INTERRUPTS, /* the same */
 	RWY_ATTR_RESET,	     /* as PF_RESET */
@@ -55,10 +62,14 @@ const char *rwy_attr_name(enum rwy_attr attr);
 enum rwy_attr rwy_attr_find(const char *name);
 /* Set through the PF's interface. */
 bool rwy_attr_of_link(enum rwy_attr attr);
+/* Set by devlink. */
+bool rwy_attr_of_devlink(enum rwy_attr attr);
 /* Set by NVMe's Virtualization Management. */
 bool rwy_attr_of_nvme(enum rwy_attr attr);
 /* Something that is done, and has no value before and after. */
 bool rwy_attr_is_action(enum rwy_attr attr);
+/* Setting it changes what other attributes are, and which there are. */
+bool rwy_attr_is_upheaval(enum rwy_attr attr);
 /* What is read is what was set before the last reset. */
 bool rwy_attr_is_deferred(enum rwy_attr attr);
 /* May be changed while somebody holds the VF: neither resets it nor takes it away. */

@@ -6,31 +6,44 @@
 #include <string.h>
 
 /* What a value is in JSON. */
-enum kind { BOOL, NUMBER, NAME, MAC, GUID, STATE, VLAN, RATE, ACTION };
+enum kind { BOOL, NUMBER, NAME, MAC, GUID, CHOICE, VLAN, RATE, ACTION };
 
-static const enum kind kinds[RWY_ATTR_NR] = {
-	[RWY_ATTR_UP] = BOOL,
-	[RWY_ATTR_AUTOPROBE] = BOOL,
-	[RWY_ATTR_NUMVFS] = NUMBER,
-	[RWY_ATTR_OVERRIDE] = NAME,
-	[RWY_ATTR_MSIX] = NUMBER,
-	[RWY_ATTR_MAC] = MAC,
-	[RWY_ATTR_VLAN] = VLAN,
-	[RWY_ATTR_RATE] = RATE,
-	[RWY_ATTR_SPOOFCHK] = BOOL,
-	[RWY_ATTR_TRUST] = BOOL,
-	[RWY_ATTR_RSS_QUERY] = BOOL,
-	[RWY_ATTR_LINK_STATE] = STATE,
-	[RWY_ATTR_NODE_GUID] = GUID,
-	[RWY_ATTR_PORT_GUID] = GUID,
-	[RWY_ATTR_DRIVER] = NAME,
-	[RWY_ATTR_QUEUES] = NUMBER,
-	[RWY_ATTR_INTERRUPTS] = NUMBER,
-	[RWY_ATTR_ONLINE] = BOOL,
-	[RWY_ATTR_PF_RESET] = ACTION,
-	[RWY_ATTR_RESET] = ACTION,
-	[RWY_ATTR_KEPT_QUEUES] = NUMBER,
-	[RWY_ATTR_KEPT_INTERRUPTS] = NUMBER,
+static const struct {
+	enum kind kind;
+	uint32_t min, max;   /* of a number */
+	const char *choices; /* each once, with ", " between them */
+} rows[RWY_ATTR_NR] = {
+	[RWY_ATTR_UP] = {.kind = BOOL},
+	[RWY_ATTR_AUTOPROBE] = {.kind = BOOL},
+	[RWY_ATTR_NUMVFS] = {.kind = NUMBER, .max = UINT16_MAX},
+	[RWY_ATTR_ESWITCH] = {.kind = CHOICE, .choices = "legacy, switchdev"},
+	[RWY_ATTR_KEPT_QUEUES] = {.kind = NUMBER, .max = UINT16_MAX},
+	[RWY_ATTR_KEPT_INTERRUPTS] = {.kind = NUMBER, .max = UINT16_MAX},
+	[RWY_ATTR_PF_RESET] = {.kind = ACTION},
+	[RWY_ATTR_OVERRIDE] = {.kind = NAME},
+	[RWY_ATTR_MSIX] = {.kind = NUMBER,
+			   .min = 1,
+			   .max = 2048}, /* longest table; a VF without any is no use */
+	[RWY_ATTR_MAC] = {.kind = MAC},
+	[RWY_ATTR_VLAN] = {.kind = VLAN},
+	[RWY_ATTR_RATE] = {.kind = RATE},
+	[RWY_ATTR_SPOOFCHK] = {.kind = BOOL},
+	[RWY_ATTR_TRUST] = {.kind = BOOL},
+	[RWY_ATTR_RSS_QUERY] = {.kind = BOOL},
+	[RWY_ATTR_LINK_STATE] = {.kind = CHOICE, .choices = "auto, enable, disable"},
+	[RWY_ATTR_NODE_GUID] = {.kind = GUID},
+	[RWY_ATTR_PORT_GUID] = {.kind = GUID},
+	[RWY_ATTR_HW_ADDR] = {.kind = MAC},
+	[RWY_ATTR_ROCE] = {.kind = BOOL},
+	[RWY_ATTR_MIGRATABLE] = {.kind = BOOL},
+	[RWY_ATTR_TX_SHARE] = {.kind = NUMBER, .max = UINT32_MAX},
+	[RWY_ATTR_TX_MAX] = {.kind = NUMBER, .max = UINT32_MAX},
+	[RWY_ATTR_STATE] = {.kind = CHOICE, .choices = "active, inactive"},
+	[RWY_ATTR_QUEUES] = {.kind = NUMBER, .max = UINT16_MAX},
+	[RWY_ATTR_INTERRUPTS] = {.kind = NUMBER, .max = UINT16_MAX},
+	[RWY_ATTR_RESET] = {.kind = ACTION},
+	[RWY_ATTR_ONLINE] = {.kind = BOOL},
+	[RWY_ATTR_DRIVER] = {.kind = NAME},
 };
 
 /* Values that are spread over keys of other names. */
@@ -43,8 +56,8 @@ bool rwy_attr_json_knows(const char *key)
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(parts); i++)
 		if (strcmp(parts[i], key) == 0)
 			return true;
-	return attr >= RWY_ATTR_OF_PF && attr != RWY_ATTR_NR && kinds[attr] != RATE &&
-	       kinds[attr] != ACTION;
+	return attr >= RWY_ATTR_OF_PF && attr != RWY_ATTR_NR && rows[attr].kind != RATE &&
+	       rows[attr].kind != ACTION;
 }
 
 static void put_vlan(json_t *object, const char *text)
@@ -79,7 +92,7 @@ void rwy_attr_json_put(json_t *object, enum rwy_attr attr, const char *text)
 		json_object_set_new(object, name, json_null());
 		return;
 	}
-	switch (kinds[attr]) {
+	switch (rows[attr].kind) {
 	case BOOL:
 		json_object_set_new(object, name, json_boolean(strcmp(text, "on") == 0));
 		break;
@@ -97,7 +110,7 @@ void rwy_attr_json_put(json_t *object, enum rwy_attr attr, const char *text)
 	case NAME:
 	case MAC:
 	case GUID:
-	case STATE:
+	case CHOICE:
 		json_object_set_new(object, name, json_string(text));
 		break;
 	}
@@ -211,18 +224,27 @@ static int take_guid(struct taking *t, const char *key, unsigned nth, char *text
 	return 0;
 }
 
-static int take_state(struct taking *t, const char *key, char *text)
+static bool is_among(const char *choices, const char *choice)
 {
-	const char *state;
-	int rc = take_string(t, key, &state);
+	size_t len = strlen(choice), n;
+
+	for (; (n = strcspn(choices, ",")) != len || strncmp(choices, choice, n) != 0;
+	     choices += n + strlen(", "))
+		if (!choices[n])
+			return false;
+	return true;
+}
+
+static int take_choice(struct taking *t, const char *key, const char *choices, char *text)
+{
+	const char *choice;
+	int rc = take_string(t, key, &choice);
 
 	if (rc <= 0)
 		return rc;
-	if (strcmp(state, "auto") != 0 && strcmp(state, "enable") != 0 &&
-	    strcmp(state, "disable") != 0)
-		return rwy_opt_fail(t->why, "%s: '%s' is none of auto, enable, disable", key,
-				    state);
-	strcpy(text, state);
+	if (!is_among(choices, choice))
+		return rwy_opt_fail(t->why, "%s: '%s' is none of %s", key, choice, choices);
+	strcpy(text, choice);
 	return 0;
 }
 
@@ -283,13 +305,11 @@ int rwy_attr_json_take(const json_t *object, enum rwy_attr attr, unsigned nth,
 	int rc = 0;
 
 	text[0] = '\0';
-	switch (kinds[attr]) {
+	switch (rows[attr].kind) {
 	case BOOL:
 		return take_bool(&t, name, text);
 	case NUMBER:
-		/* MSI-X tables have up to 2048 entries, and a VF without any is no use. */
-		rc = take_number(&t, name, attr == RWY_ATTR_MSIX ? 1 : 0,
-				 attr == RWY_ATTR_MSIX ? 2048 : UINT16_MAX, &number);
+		rc = take_number(&t, name, rows[attr].min, rows[attr].max, &number);
 		if (rc > 0)
 			snprintf(text, RWY_ATTR_TEXT, "%u", number);
 		return RWY_MIN(rc, 0);
@@ -299,8 +319,8 @@ int rwy_attr_json_take(const json_t *object, enum rwy_attr attr, unsigned nth,
 		return take_mac(&t, name, nth, text);
 	case GUID:
 		return take_guid(&t, name, nth, text);
-	case STATE:
-		return take_state(&t, name, text);
+	case CHOICE:
+		return take_choice(&t, name, rows[attr].choices, text);
 	case VLAN:
 		return take_vlan(&t, text);
 	case RATE:

@@ -3,9 +3,13 @@
 #ifndef RWY_SRIOV_HOST_H
 #define RWY_SRIOV_HOST_H
 
-#include "sriov/vf_link.h"
+#include "sriov/nl.h"
+#include "sriov/pf.h"
 
 /* Fills the list; without an error, every value is known that can be. Logged. */
-RWY_MUST_CHECK int rwy_host_read(struct rwy_vf_link *link, struct rwy_pf_list *list);
+RWY_MUST_CHECK int rwy_host_read(struct rwy_nl *nl, struct rwy_pf_list *list);
+/* To what sysfs says of a PF, adds what its drivers know; counters only where wanted. 0 or -errno.
+ */
+RWY_MUST_CHECK int rwy_host_ask(struct rwy_nl *nl, struct rwy_pf *pf, bool counters);
 
 #endif

@@ -24,18 +24,11 @@ static int read_number(const char *root, const char *bdf, const char *name, int 
 	return (int)value;
 }
 
-static int take_name(void *ctx, const char *name)
-{
-	snprintf(ctx, 16, "%s", name);
-	return 1;
-}
-
 int rwy_pf_find_link(const char *root, const char *bdf, char netdev[16], unsigned *ifindex)
 {
 	uint64_t value;
 
-	netdev[0] = '\0';
-	if (rwy_sysfs_list(root, take_name, netdev, DEVICE "/net", bdf) != 1 ||
+	if (rwy_sysfs_first(root, netdev, 16, DEVICE "/net", bdf) ||
 	    rwy_sysfs_read_uint(root, &value, DEVICE "/net/%s/ifindex", bdf, netdev) ||
 	    value > INT_MAX)
 		return -ENODEV;

@@ -109,12 +109,23 @@ static void print_rdma(const struct rwy_pf_print *print, const char *bdf)
 	}
 }
 
+/* What the driver does not have is one line at the end. */
 static void print_values(const struct rwy_pf_print *print, const rwy_attr_values values,
 			 enum rwy_attr from, enum rwy_attr end)
 {
+	const char *before = RWY_ATTR_UNSUPPORTED " ";
+
 	for (enum rwy_attr attr = from; attr < end; attr++)
-		if (values[attr][0])
+		if (values[attr][0] && strcmp(values[attr], RWY_ATTR_UNSUPPORTED) != 0)
 			print_fact(print, rwy_attr_name(attr), "%s", values[attr]);
+	for (enum rwy_attr attr = from; attr < end; attr++) {
+		if (strcmp(values[attr], RWY_ATTR_UNSUPPORTED) != 0)
+			continue;
+		fprintf(print->out, "%s %s", before, rwy_attr_name(attr));
+		before = ",";
+	}
+	if (before[0] == ',')
+		fputc('\n', print->out);
 }
 
 static const char *const counters[RWY_VF_NR_COUNTERS] = {

@@ -8,9 +8,10 @@
 struct rwy_pf_rule {
 	const char *driver;
 	bool up_first;	   /* makes VFs only while its interface is up */
+	bool switch_first; /* changes the mode of its switch only while it has no VFs */
 	bool rate_by_link; /* takes rates only while there is a link */
+	int not_yet;	   /* the error that only asks for patience: a VF is still being reset */
 	bool no_min_rate;
-	bool no_rate;
 	bool no_8021ad;
 };
 

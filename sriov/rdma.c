@@ -16,12 +16,6 @@ struct search {
 	char *name;
 };
 
-static int take_name(void *ctx, const char *name)
-{
-	snprintf(ctx, RWY_RDMA_NAME, "%s", name);
-	return 1;
-}
-
 /* A device that is made on an interface names it as its parent. */
 static int look_at_parent(void *ctx, const char *name)
 {
@@ -32,7 +26,8 @@ static int look_at_parent(void *ctx, const char *name)
 			   name) <= 0 ||
 	    strcmp(parent, search->netdev) != 0)
 		return 0;
-	return take_name(search->name, name);
+	snprintf(search->name, RWY_RDMA_NAME, "%s", name);
+	return 1;
 }
 
 static int look_at_netdev(void *ctx, const char *netdev)
@@ -47,7 +42,7 @@ static bool find(const char *root, const char *bdf, char *name)
 {
 	struct search search = {root, NULL, name};
 
-	return rwy_sysfs_list(root, take_name, name, DEVICE "/infiniband", bdf) == 1 ||
+	return rwy_sysfs_first(root, name, RWY_RDMA_NAME, DEVICE "/infiniband", bdf) == 0 ||
 	       rwy_sysfs_list(root, look_at_netdev, &search, DEVICE "/net", bdf) == 1;
 }
 

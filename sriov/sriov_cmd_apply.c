@@ -26,7 +26,7 @@ struct options {
 
 /* All that a command works with, between its begin and its end. */
 struct work {
-	struct rwy_vf_link link;
+	struct rwy_nl nl;
 	struct rwy_journal journal;
 	struct rwy_pf_list host, want;
 	struct rwy_holder_list holders;
@@ -68,8 +68,10 @@ static const struct rwy_opt opts[] = {
 static const char about_files[] =
 	"FILE is JSON: {\"pfs\": [PF, ...]}. A PF is chosen by one key of bdf, interface,\n"
 	"driver and id (\"8086:10c9\"); the last two choose all that they fit. It has\n"
-	"  numvfs  how many VFs\n"
-	"  vfs     an array of objects, each with\n"
+	"  numvfs   how many VFs\n"
+	"  eswitch  legacy, or switchdev: each VF is then a port of a switch, which has an\n"
+	"           interface (its representor)\n"
+	"  vfs      an array of objects, each with\n"
 	"    range                 of its VFs: \"0-3\", \"5\"\n"
 	"    mac                   of the first, those of the others count on from there\n"
 	"    vlan, qos, proto      ID (0: none), priority, 802.1q or 802.1ad\n"
@@ -77,12 +79,19 @@ static const char about_files[] =
 	"    spoofchk, trust, rss_query    true or false\n"
 	"    link_state            auto, enable or disable\n"
 	"    node_guid, port_guid  as mac\n"
+	"    hw_addr               in switchdev mode, instead of mac\n"
+	"    tx_share, tx_max      in switchdev mode, Mbit/s it is sure of, and its bound, 0: "
+	"none\n"
+	"    roce, migratable      in switchdev mode, true or false\n"
+	"    state                 in switchdev mode, active or inactive\n"
 	"    msix                  interrupt vectors\n"
 	"    queues, interrupts    of an NVMe VF, which is then brought online\n"
 	"    driver                that shall have them: vfio-pci, none, ...\n"
 	"What is not said stays as it is. Going from one number of VFs to another takes all of "
 	"them\n"
-	"away and makes new ones; a VF that a process holds is in the way of that.";
+	"away and makes new ones, as does another eswitch mode on cards of ice; on others it "
+	"takes\n"
+	"their drivers away meanwhile. A VF that a process holds is in the way of that.";
 
 static int begin(struct work *work, const struct rwy_sriov_sys *sys)
 {
@@ -90,7 +99,7 @@ static int begin(struct work *work, const struct rwy_sriov_sys *sys)
 
 	memset(work, 0, sizeof(*work));
 	work->journal = (struct rwy_journal){.dir_fd = -1, .fd = -1};
-	rwy_vf_link_init(&work->link, sys);
+	rwy_nl_init(&work->nl, sys);
 	err = rwy_holder_list_init(&work->holders, sys->root);
 	if (err)
 		rwy_error("who uses a VF is not known: %s", strerror(-err));
@@ -104,13 +113,13 @@ static void end(struct work *work)
 	rwy_pf_list_fini(&work->host);
 	rwy_holder_list_fini(&work->holders);
 	rwy_journal_close(&work->journal);
-	rwy_vf_link_fini(&work->link);
+	rwy_nl_fini(&work->nl);
 }
 
 /* From a file to a plan that can be carried out, as far as one can know. */
 static int make_plan(struct work *work, const char *path, enum rwy_vf_file_kind kind)
 {
-	const struct rwy_vf_check check = {work->link.sys->root, path, &work->host, &work->want,
+	const struct rwy_vf_check check = {work->nl.sys->root, path, &work->host, &work->want,
 					   &work->holders};
 	int err = rwy_vf_file_load(&work->want, path, kind, &work->host);
 
@@ -220,7 +229,7 @@ static bool parse(struct options *options, const char *name, const char *usage, 
 int rwy_sriov_cmd_plan(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out, FILE *err)
 {
 	struct options options;
-	char summary[2048];
+	char summary[3072];
 	struct work work;
 	int status, rc;
 
@@ -236,7 +245,7 @@ int rwy_sriov_cmd_plan(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 			 "then needs another plan than this one");
 	rc = begin(&work, sys);
 	if (!rc)
-		rc = rwy_host_read(&work.link, &work.host);
+		rc = rwy_host_read(&work.nl, &work.host);
 	if (!rc)
 		rc = make_plan(&work, options.operand, RWY_VF_FILE_WANTED);
 	if (!rc)
@@ -259,7 +268,7 @@ static int run_plan(struct work *work)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, &before);
-	err = rwy_vf_apply_run(&work->link, &work->journal, &work->host, &work->plan);
+	err = rwy_vf_apply_run(&work->nl, &work->journal, &work->host, &work->plan);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return err;
 }
@@ -273,9 +282,9 @@ static int begin_changing(struct work *work, const struct rwy_sriov_sys *sys,
 	if (!err)
 		err = rwy_journal_open(&work->journal, options->run_dir);
 	if (!err)
-		err = rwy_vf_apply_recover(&work->link, &work->journal);
+		err = rwy_vf_apply_recover(&work->nl, &work->journal);
 	if (!err)
-		err = rwy_host_read(&work->link, &work->host);
+		err = rwy_host_read(&work->nl, &work->host);
 	return err;
 }
 
@@ -295,7 +304,7 @@ int rwy_sriov_cmd_apply(const struct rwy_sriov_sys *sys, int argc, char **argv, 
 			FILE *err)
 {
 	struct options options;
-	char summary[2048];
+	char summary[3072];
 	struct work work;
 	int status, rc;
 

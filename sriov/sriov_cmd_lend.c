@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/opt.h"
 #include "lib/sysfs.h"
+#include "sriov/vf.h"
 #include "sriov/vf_loan.h"
 
 #include <errno.h>
@@ -107,10 +108,13 @@ static void take_back(const struct rwy_sriov_sys *sys, const struct options *opt
 {
 	for (unsigned i = 0; i < options->nr; i++) {
 		const char *bdf = options->bdfs[i];
-		char path[RWY_SYSFS_PATH], driver[64];
+		char path[RWY_SYSFS_PATH];
+		const char *driver;
+		struct rwy_vf vf;
 
-		if (rwy_sysfs_read_link(sys->root, driver, sizeof(driver),
-					"/sys/bus/pci/devices/%s/driver", bdf))
+		rwy_vf_look(sys->root, bdf, &vf);
+		driver = vf.value[RWY_ATTR_DRIVER];
+		if (strcmp(driver, RWY_ATTR_NONE) == 0)
 			continue;
 		rwy_info("asking for %s", bdf);
 		snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/unbind", driver);

@@ -4,9 +4,8 @@
 
 #include "lib/log.h"
 #include "lib/opt.h"
+#include "sriov/host.h"
 #include "sriov/pf_print.h"
-#include "sriov/vf_link.h"
-#include "sriov/vf_nvme.h"
 
 #include <errno.h>
 #include <string.h>
@@ -55,21 +54,47 @@ static const struct rwy_opt opts[] = {
 static void ask_drivers(const struct rwy_sriov_sys *sys, const struct options *options,
 			struct rwy_pf *pfs, unsigned nr)
 {
-	struct rwy_vf_link link;
+	struct rwy_nl nl;
 
 	if (options->root)
 		return;
-	rwy_vf_link_init(&link, sys);
+	rwy_nl_init(&nl, sys);
 	for (unsigned i = 0; i < nr; i++) {
-		int err = rwy_vf_link_read(&link, &pfs[i], options->bdf[0]);
+		int err = rwy_host_ask(&nl, &pfs[i], options->bdf[0]);
 
-		if (!err)
-			err = rwy_vf_nvme_read(sys, &pfs[i]);
 		if (err)
 			rwy_warn("%s: not all that %s knows of its VFs can be read: %s", pfs[i].bdf,
 				 pfs[i].netdev, strerror(-err));
 	}
-	rwy_vf_link_fini(&link);
+	rwy_nl_fini(&nl);
+}
+
+static const char *root_of(const struct rwy_sriov_sys *sys, const struct options *options)
+{
+	return options->root ? options->root : sys->root;
+}
+
+/* Who uses what, for as long as something is printed. */
+struct view {
+	struct rwy_holder_list holders;
+	struct rwy_rdma_host rdma;
+	struct rwy_pf_print print;
+};
+
+static void open_view(struct view *view, const char *root, FILE *out)
+{
+	int err = rwy_holder_list_init(&view->holders, root);
+
+	if (err)
+		rwy_warn("who uses a VF is not known: %s", strerror(-err));
+	rwy_rdma_init(&view->rdma, root);
+	view->print = (struct rwy_pf_print){root, &view->holders, &view->rdma, out};
+}
+
+static void close_view(struct view *view)
+{
+	rwy_rdma_fini(&view->rdma);
+	rwy_holder_list_fini(&view->holders);
 }
 
 int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out, FILE *err)
@@ -84,33 +109,25 @@ int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 		.nr = RWY_ARRAY_SIZE(opts),
 		.ctx = &options,
 	};
-	struct rwy_holder_list holders;
-	struct rwy_rdma_host rdma;
 	struct rwy_pf_list list;
+	struct view view;
 	int status;
 
 	if (!rwy_opt_parse(&program, argc, argv, out, err, &status))
 		return status;
-	const char *root = options.root ? options.root : sys->root;
-	int rc = rwy_pf_list_init(&list, root);
+	int rc = rwy_pf_list_init(&list, root_of(sys, &options));
 
 	if (rc) {
 		rwy_error("the PCI functions cannot be listed: %s", strerror(-rc));
 		return RWY_SRIOV_CMD_FAILED;
 	}
 	ask_drivers(sys, &options, list.pfs, list.nr);
-	rc = rwy_holder_list_init(&holders, root);
-	if (rc)
-		rwy_warn("who uses a VF is not known: %s", strerror(-rc));
-	rwy_rdma_init(&rdma, root);
-	const struct rwy_pf_print print = {root, &holders, &rdma, out};
-
+	open_view(&view, root_of(sys, &options), out);
 	if (options.json)
-		rwy_pf_print_json(&print, &list);
+		rwy_pf_print_json(&view.print, &list);
 	else
-		rwy_pf_print_table(&print, &list);
-	rwy_rdma_fini(&rdma);
-	rwy_holder_list_fini(&holders);
+		rwy_pf_print_table(&view.print, &list);
+	close_view(&view);
 	rwy_pf_list_fini(&list);
 	return 0;
 }
@@ -119,11 +136,9 @@ int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 static int show(const struct rwy_sriov_sys *sys, const struct options *options, const char *bdf,
 		int idx, FILE *out)
 {
-	const char *root = options->root ? options->root : sys->root;
-	struct rwy_holder_list holders;
-	struct rwy_rdma_host rdma;
+	struct view view;
 	struct rwy_pf pf;
-	int rc = rwy_pf_init(&pf, root, bdf);
+	int rc = rwy_pf_init(&pf, root_of(sys, options), bdf);
 
 	if (!rc && idx >= (int)pf.nr_vfs) {
 		rwy_pf_fini(&pf);
@@ -136,18 +151,12 @@ static int show(const struct rwy_sriov_sys *sys, const struct options *options, 
 	if (rc)
 		return RWY_SRIOV_CMD_FAILED;
 	ask_drivers(sys, options, &pf, 1);
-	rc = rwy_holder_list_init(&holders, root);
-	if (rc)
-		rwy_warn("who uses a VF is not known: %s", strerror(-rc));
-	rwy_rdma_init(&rdma, root);
-	const struct rwy_pf_print print = {root, &holders, &rdma, out};
-
+	open_view(&view, root_of(sys, options), out);
 	if (options->json)
-		rwy_pf_print_facts_json(&print, &pf, idx);
+		rwy_pf_print_facts_json(&view.print, &pf, idx);
 	else
-		rwy_pf_print_facts(&print, &pf, idx);
-	rwy_rdma_fini(&rdma);
-	rwy_holder_list_fini(&holders);
+		rwy_pf_print_facts(&view.print, &pf, idx);
+	close_view(&view);
 	rwy_pf_fini(&pf);
 	return 0;
 }
@@ -173,7 +182,7 @@ int rwy_sriov_cmd_show(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 		return status;
 	if (!options.bdf[0])
 		return rwy_opt_refuse(&program, err, "which function?");
-	if (rwy_pf_of_vf(options.root ? options.root : sys->root, options.bdf, pf, &idx) == 0)
+	if (rwy_pf_of_vf(root_of(sys, &options), options.bdf, pf, &idx) == 0)
 		return show(sys, &options, pf, (int)idx, out);
 	return show(sys, &options, options.bdf, -1, out);
 }

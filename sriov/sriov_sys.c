@@ -38,19 +38,21 @@ static int host_write(const struct rwy_sriov_sys *sys, const char *path, const c
 	return err;
 }
 
-static ssize_t host_send(const struct rwy_sriov_sys *sys, const void *message, size_t len)
+static ssize_t host_send(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire,
+			 const void *message, size_t len)
 {
-	ssize_t n = send(sys->netlink, message, len, 0);
+	ssize_t n = send(sys->netlink[wire], message, len, 0);
 
 	return n < 0 ? -errno : n;
 }
 
-static ssize_t host_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags)
+static ssize_t host_recv(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
+			 size_t len, int flags)
 {
 	ssize_t n;
 
 	do
-		n = recv(sys->netlink, buf, len, flags);
+		n = recv(sys->netlink[wire], buf, len, flags);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -79,10 +81,25 @@ static void host_wait(const struct rwy_sriov_sys *sys, unsigned ms)
 	nanosleep(&time, NULL);
 }
 
-int rwy_sriov_sys_open(struct rwy_sriov_sys *sys)
+/* That answers tell why, and do not repeat the question; kernels before 4.12 do not know these. */
+static int open_wire(int protocol, int *fd)
 {
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	const struct timeval patience = {.tv_sec = ANSWER_SECONDS};
+	const int on = 1;
+
+	*fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	if (*fd < 0 || connect(*fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
+	    setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return -errno;
+	(void)!setsockopt(*fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	(void)!setsockopt(*fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	return 0;
+}
+
+int rwy_sriov_sys_open(struct rwy_sriov_sys *sys)
+{
+	int err;
 
 	*sys = (struct rwy_sriov_sys){.write = host_write,
 				      .send = host_send,
@@ -90,21 +107,16 @@ int rwy_sriov_sys_open(struct rwy_sriov_sys *sys)
 				      .nvme = host_nvme,
 				      .wait = host_wait,
 				      .root = "",
-				      .netlink = -1};
-	sys->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (sys->netlink < 0)
-		return -errno;
-	if (connect(sys->netlink, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
-	    setsockopt(sys->netlink, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
-		int err = -errno;
-
+				      .netlink = {-1, -1}};
+	err = open_wire(NETLINK_ROUTE, &sys->netlink[RWY_SRIOV_ROUTE]);
+	if (!err)
+		err = open_wire(NETLINK_GENERIC, &sys->netlink[RWY_SRIOV_GENERIC]);
+	if (err)
 		rwy_sriov_sys_close(sys);
-		return err;
-	}
-	return 0;
+	return err;
 }
 
 void rwy_sriov_sys_close(struct rwy_sriov_sys *sys)
 {
-	rwy_fd_close(&sys->netlink);
+	rwy_fd_close_all(sys->netlink, RWY_SRIOV_NR_WIRES);
 }

@@ -11,18 +11,27 @@
 #include <linux/nvme_ioctl.h>
 #include <sys/types.h>
 
+/* A family of netlink messages, each with a socket of its own. */
+enum rwy_sriov_wire {
+	RWY_SRIOV_ROUTE,   /* interfaces: rtnetlink */
+	RWY_SRIOV_GENERIC, /* all else: devlink */
+	RWY_SRIOV_NR_WIRES,
+};
+
 struct rwy_sriov_sys {
 	/* One write of the text to a file of sysfs, path without the root. 0 or negative errno. */
 	int (*write)(const struct rwy_sriov_sys *sys, const char *path, const char *text);
-	/* rtnetlink, as send and recv do it on a socket of datagrams; or negative errno. */
-	ssize_t (*send)(const struct rwy_sriov_sys *sys, const void *message, size_t len);
-	ssize_t (*recv)(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags);
+	/* As send and recv do it on a socket of datagrams; or negative errno. */
+	ssize_t (*send)(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire,
+			const void *message, size_t len);
+	ssize_t (*recv)(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
+			size_t len, int flags);
 	/* An admin command to /dev/NAME: 0, NVMe's status, or negative errno. */
 	int (*nvme)(const struct rwy_sriov_sys *sys, const char *name,
 		    struct nvme_passthru_cmd *command);
 	void (*wait)(const struct rwy_sriov_sys *sys, unsigned ms);
 	const char *root;
-	int netlink; /* the socket, -1: none */
+	int netlink[RWY_SRIOV_NR_WIRES]; /* the sockets, -1: none */
 	void *ctx;
 };
 

@@ -21,12 +21,6 @@ int rwy_vf_find(const char *root, const char *pf, unsigned idx, char bdf[RWY_BDF
 	return err ? err : rwy_bdf_parse(name, bdf);
 }
 
-static int take_name(void *ctx, const char *name)
-{
-	snprintf(ctx, 16, "%s", name);
-	return 1;
-}
-
 /*
  * The length of the MSI-X table (PCI 3.0, 6.8.2): sriov_vf_msix_count can be written only. Config
  * space begins with 64 bytes of header, for whoever may not read more.
@@ -66,17 +60,23 @@ static void read_driver(const char *root, struct rwy_vf *vf)
 
 int rwy_vf_read(const char *root, const char *pf, unsigned idx, struct rwy_vf *vf)
 {
+	char bdf[RWY_BDF_LEN];
+	int err = rwy_vf_find(root, pf, idx, bdf);
+
+	if (!err)
+		rwy_vf_look(root, bdf, vf);
+	return err;
+}
+
+void rwy_vf_look(const char *root, const char *bdf, struct rwy_vf *vf)
+{
 	unsigned group;
-	int err;
 
 	memset(vf, 0, sizeof(*vf));
-	err = rwy_vf_find(root, pf, idx, vf->bdf);
-	if (err)
-		return err;
+	snprintf(vf->bdf, sizeof(vf->bdf), "%s", bdf);
 	vf->group = rwy_pci_group_find(root, vf->bdf, &group) ? -1 : (int)group;
-	(void)rwy_sysfs_list(root, take_name, vf->netdev, DEVICE "/net", vf->bdf);
-	(void)rwy_sysfs_list(root, take_name, vf->vfio, DEVICE "/vfio-dev", vf->bdf);
+	(void)rwy_sysfs_first(root, vf->netdev, sizeof(vf->netdev), DEVICE "/net", vf->bdf);
+	(void)rwy_sysfs_first(root, vf->vfio, sizeof(vf->vfio), DEVICE "/vfio-dev", vf->bdf);
 	read_driver(root, vf);
 	read_msix(root, vf);
-	return 0;
 }

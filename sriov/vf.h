@@ -28,6 +28,8 @@ struct rwy_vf {
 	char bdf[RWY_BDF_LEN];
 	char netdev[16];      /* empty: none, or not this host's to see */
 	char representor[16]; /* empty: none */
+	bool ported;	      /* the switch of its PF shows it as a port */
+	uint32_t port;	      /* its index there */
 	int group;	      /* of the IOMMU, -1: none */
 	char vfio[16];	      /* its character device, as in /dev/vfio/devices; empty: none */
 	rwy_attr_values value;
@@ -39,7 +41,9 @@ struct rwy_vf {
 /* The function behind virtfnN. -ENOENT: there is no such VF. */
 RWY_MUST_CHECK int rwy_vf_find(const char *root, const char *pf, unsigned idx,
 			       char bdf[RWY_BDF_LEN]);
-/* All that sysfs knows of VF idx; the values of its link stay empty. -ENOENT as above. */
+/* All that sysfs knows of a function, be it a VF or not. */
+void rwy_vf_look(const char *root, const char *bdf, struct rwy_vf *vf);
+/* The same of VF idx; the values of its link stay empty. -ENOENT as above. */
 RWY_MUST_CHECK int rwy_vf_read(const char *root, const char *pf, unsigned idx, struct rwy_vf *vf);
 
 #endif

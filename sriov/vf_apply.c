@@ -13,11 +13,12 @@
 
 #define RWY_STEM "vf_apply"
 
-#define STEP_LEN 96
+#define STEP_LEN	   96
+#define ENOTSUPP_OF_KERNEL 524 /* include/linux/errno.h */
 
 /* A run, or what is left of one. */
 struct run {
-	struct rwy_vf_link *link;
+	struct rwy_nl *nl;
 	struct rwy_journal *journal;
 	struct rwy_vf_plan *plan;
 	struct rwy_pf_list made; /* the host after VFs were made */
@@ -35,12 +36,16 @@ static char *value_of(const struct rwy_pf_list *host, const struct rwy_vf_step *
 	return (unsigned)step->vf < pf->nr_vfs ? pf->vfs[step->vf].value[step->attr] : NULL;
 }
 
-static void complain(const struct rwy_vf_step *step, const char *what)
+/* With what the kernel said, where it can say anything. */
+static void complain(const struct run *run, const struct rwy_vf_step *step, const char *what)
 {
+	bool asked = rwy_attr_of_link(step->attr) || rwy_attr_of_devlink(step->attr);
+	const char *why = asked ? run->nl->why : "";
 	char name[STEP_LEN];
 
 	rwy_vf_plan_name(step, name, sizeof(name));
-	rwy_error("%s: %s to %s: %s", name, what, step->to, strerror(-step->err));
+	rwy_error("%s: %s to %s: %s%s%s", name, what, step->to, strerror(-step->err),
+		  why[0] ? ": " : "", why);
 }
 
 /* ---- back ---- */
@@ -54,14 +59,17 @@ static int undo_step(struct run *run, struct rwy_pf_list *host, struct rwy_vf_st
 		return 0;
 	if (value && strcmp(value, back.to) == 0 && !rwy_attr_is_deferred(step->attr))
 		return 0;
-	back.err = rwy_vf_step_run(run->link, &back);
+	/* A driver that took it by itself goes with what we did. */
+	if (value && step->attr == RWY_ATTR_DRIVER && step->to[0] && strcmp(value, step->to) != 0)
+		return 0;
+	back.err = rwy_vf_step_run(run->nl, &back);
 	if (back.err) {
-		complain(&back, "cannot be set back");
+		complain(run, &back, "cannot be set back");
 		return back.err;
 	}
-	if (step->attr == RWY_ATTR_NUMVFS) {
+	if (rwy_attr_is_upheaval(step->attr)) {
 		rwy_pf_list_fini(host);
-		return rwy_host_read(run->link, host);
+		return rwy_host_read(run->nl, host);
 	}
 	/* The next step back starts from here. */
 	if (value)
@@ -92,7 +100,7 @@ static void forget_found(struct run *run, const struct rwy_pf_list *host)
 static int undo(struct run *run, unsigned nr)
 {
 	struct rwy_pf_list host;
-	int err = rwy_host_read(run->link, &host);
+	int err = rwy_host_read(run->nl, &host);
 
 	if (err)
 		return err;
@@ -133,9 +141,12 @@ static int record_found(struct run *run, const struct rwy_pf_list *host)
 	return err;
 }
 
-static bool is_unsupported(int err)
+/* The kernel's way of saying that the driver does not have it; some drivers let out a number that
+ * is the kernel's own (bnxt_set_vf_vlan). */
+static bool is_unsupported(const struct rwy_vf_step *step, int err)
 {
-	return err == -EOPNOTSUPP || err == -EPROTONOSUPPORT;
+	return (err == -EOPNOTSUPP || err == -EPROTONOSUPPORT || err == -ENOTSUPP_OF_KERNEL) &&
+	       (rwy_attr_of_link(step->attr) || rwy_attr_of_devlink(step->attr));
 }
 
 /* New VFs have values of their own, that no plan could know; they need not be written. */
@@ -164,18 +175,18 @@ static int do_step(struct run *run, unsigned idx)
 	err = rwy_journal_step(run->journal, idx);
 	if (err)
 		return err;
-	err = rwy_vf_step_run(run->link, step);
-	if (err && is_unsupported(err) && rwy_attr_of_link(step->attr)) {
+	err = rwy_vf_step_run(run->nl, step);
+	if (is_unsupported(step, err)) {
 		step->result = RWY_VF_UNSUPPORTED;
 		return 0;
 	}
 	step->result = err ? RWY_VF_FAILED : RWY_VF_APPLIED;
 	step->err = err;
 	if (err) {
-		complain(step, "cannot be set");
-	} else if (step->attr == RWY_ATTR_NUMVFS) {
+		complain(run, step, "cannot be set");
+	} else if (rwy_attr_is_upheaval(step->attr)) {
 		rwy_pf_list_fini(&run->made);
-		err = rwy_host_read(run->link, &run->made);
+		err = rwy_host_read(run->nl, &run->made);
 	}
 	return err;
 }
@@ -188,10 +199,10 @@ static int do_batch(struct run *run, unsigned idx, unsigned nr)
 
 	if (err)
 		return err;
-	err = rwy_vf_batch_run(run->link, steps, nr);
+	err = rwy_vf_batch_run(run->nl, steps, nr);
 	for (unsigned i = 0; err && i < nr; i++)
 		if (steps[i].result == RWY_VF_FAILED)
-			complain(&steps[i], "cannot be set");
+			complain(run, &steps[i], "cannot be set");
 	return err;
 }
 
@@ -229,7 +240,7 @@ static int verify_step(const struct rwy_pf_list *host, struct rwy_vf_step *step)
 static int verify(struct run *run)
 {
 	struct rwy_pf_list host;
-	int err = rwy_host_read(run->link, &host);
+	int err = rwy_host_read(run->nl, &host);
 
 	if (err)
 		return err;
@@ -246,10 +257,10 @@ static int verify(struct run *run)
 	return err;
 }
 
-int rwy_vf_apply_run(struct rwy_vf_link *link, struct rwy_journal *journal,
-		     const struct rwy_pf_list *host, struct rwy_vf_plan *plan)
+int rwy_vf_apply_run(struct rwy_nl *nl, struct rwy_journal *journal, const struct rwy_pf_list *host,
+		     struct rwy_vf_plan *plan)
 {
-	struct run run = {.link = link, .journal = journal, .plan = plan};
+	struct run run = {.nl = nl, .journal = journal, .plan = plan};
 	unsigned i = 0, nr;
 	int err = record_found(&run, host);
 
@@ -271,10 +282,10 @@ int rwy_vf_apply_run(struct rwy_vf_link *link, struct rwy_journal *journal,
 	return err ? err : ended;
 }
 
-int rwy_vf_apply_recover(struct rwy_vf_link *link, struct rwy_journal *journal)
+int rwy_vf_apply_recover(struct rwy_nl *nl, struct rwy_journal *journal)
 {
 	struct rwy_vf_plan plan;
-	struct run run = {.link = link, .journal = journal, .plan = &plan};
+	struct run run = {.nl = nl, .journal = journal, .plan = &plan};
 	unsigned nr;
 	int rc = rwy_journal_resume(journal, &plan, &nr), err;
 

@@ -16,9 +16,9 @@
  * Records first what was found on PFs that have no such record. 0: all is applied or unsupported;
  * or the errno of what failed, and all was undone but for steps that are stuck. Logged.
  */
-RWY_MUST_CHECK int rwy_vf_apply_run(struct rwy_vf_link *link, struct rwy_journal *journal,
+RWY_MUST_CHECK int rwy_vf_apply_run(struct rwy_nl *nl, struct rwy_journal *journal,
 				    const struct rwy_pf_list *host, struct rwy_vf_plan *plan);
 /* Undoes what a killed run left, if there is any. 0 or -errno; logged. */
-RWY_MUST_CHECK int rwy_vf_apply_recover(struct rwy_vf_link *link, struct rwy_journal *journal);
+RWY_MUST_CHECK int rwy_vf_apply_recover(struct rwy_nl *nl, struct rwy_journal *journal);
 
 #endif

@@ -9,7 +9,7 @@
 #define THREADS 8 /* the kernel's own limits are near */
 
 struct batch {
-	struct rwy_vf_link *link;
+	struct rwy_nl *nl;
 	struct rwy_vf_step *steps;
 	unsigned nr;
 	unsigned next; /* not yet begun; all threads add to it */
@@ -43,7 +43,7 @@ static void *work(void *ctx)
 	       (i = __atomic_fetch_add(&batch->next, 1, __ATOMIC_RELAXED)) < batch->nr) {
 		struct rwy_vf_step *step = &batch->steps[i];
 
-		step->err = rwy_vf_step_run(batch->link, step);
+		step->err = rwy_vf_step_run(batch->nl, step);
 		step->result = step->err ? RWY_VF_FAILED : RWY_VF_APPLIED;
 		if (step->err)
 			__atomic_store_n(&batch->err, step->err, __ATOMIC_RELAXED);
@@ -51,9 +51,9 @@ static void *work(void *ctx)
 	return NULL;
 }
 
-int rwy_vf_batch_run(struct rwy_vf_link *link, struct rwy_vf_step *steps, unsigned nr)
+int rwy_vf_batch_run(struct rwy_nl *nl, struct rwy_vf_step *steps, unsigned nr)
 {
-	struct batch batch = {.link = link, .steps = steps, .nr = nr};
+	struct batch batch = {.nl = nl, .steps = steps, .nr = nr};
 	pthread_t threads[THREADS];
 	unsigned nr_threads = 0;
 

@@ -13,7 +13,6 @@
 unsigned rwy_vf_batch_count(const struct rwy_vf_plan *plan, unsigned idx);
 /* Does them, and sets each one's result; after the first failure none is begun. The error of one
  * that failed. Returns when all that were begun have ended. */
-RWY_MUST_CHECK int rwy_vf_batch_run(struct rwy_vf_link *link, struct rwy_vf_step *steps,
-				    unsigned nr);
+RWY_MUST_CHECK int rwy_vf_batch_run(struct rwy_nl *nl, struct rwy_vf_step *steps, unsigned nr);
 
 #endif

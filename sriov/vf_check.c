@@ -53,15 +53,30 @@ static int check_count(const struct rwy_vf_check *check, const struct rwy_pf *no
 		return refuse(check, want->vfs[want->nr_vfs - 1].line, -EINVAL,
 			      "%s: VF %u is wanted, but the last is %d", now->bdf, want->nr_vfs - 1,
 			      (int)count - 1);
-	for (unsigned i = 0; count != now->nr_vfs && i < now->nr_vfs; i++) {
+	return 0;
+}
+
+/* All VFs are let go, at least by their drivers. */
+static int check_holders(const struct rwy_vf_check *check, const struct rwy_pf *now,
+			 const struct rwy_pf *want)
+{
+	bool switches = rwy_vf_plan_switches(now, want);
+	char what[80];
+
+	if (!switches && !rwy_vf_plan_remakes(now, want))
+		return 0;
+	if (switches)
+		snprintf(what, sizeof(what), "the mode of its switch is for all VFs");
+	else
+		snprintf(what, sizeof(what), "going from %u to %u VFs takes all away", now->nr_vfs,
+			 rwy_vf_plan_count(now, want));
+	for (unsigned i = 0; i < now->nr_vfs; i++) {
 		const struct rwy_holder *holder = rwy_holder_of(check->holders, &now->vfs[i]);
 
 		if (holder)
 			return refuse(check, want->line, -EBUSY,
-				      "%s: going from %u to %u VFs takes all away, and VF %u (%s) "
-				      "is held by %s (process %d)",
-				      now->bdf, now->nr_vfs, count, i, now->vfs[i].bdf,
-				      holder->name, holder->pid);
+				      "%s: %s, and VF %u (%s) is held by %s (process %d)", now->bdf,
+				      what, i, now->vfs[i].bdf, holder->name, holder->pid);
 	}
 	return 0;
 }
@@ -70,7 +85,7 @@ static int check_count(const struct rwy_vf_check *check, const struct rwy_pf *no
 static int check_vectors(const struct rwy_vf_check *check, const struct rwy_pf *now,
 			 const struct rwy_pf *want)
 {
-	bool remakes = rwy_vf_plan_count(now, want) != now->nr_vfs;
+	bool remakes = rwy_vf_plan_remakes(now, want);
 	unsigned sum = 0, line = 0;
 
 	for (unsigned i = 0; i < want->nr_vfs; i++) {
@@ -105,7 +120,7 @@ static int check_resource(const struct rwy_vf_check *check, const struct rwy_pf 
 			  const struct rwy_pf *want, const struct resource *resource)
 {
 	const char *name = rwy_attr_name(resource->given);
-	bool remakes = rwy_vf_plan_count(now, want) != now->nr_vfs;
+	bool remakes = rwy_vf_plan_remakes(now, want);
 	unsigned sum = 0, line = 0;
 
 	for (unsigned i = 0; i < want->nr_vfs; i++) {
@@ -224,9 +239,11 @@ static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
 		    const struct rwy_pf *want)
 {
 	static const struct rwy_vf fresh = {.group = -1};
-	bool remakes = rwy_vf_plan_count(now, want) != now->nr_vfs;
+	bool remakes = rwy_vf_plan_remakes(now, want);
 	int err = check_count(check, now, want);
 
+	if (!err)
+		err = check_holders(check, now, want);
 	if (!err)
 		err = check_vectors(check, now, want);
 	if (!err)
@@ -257,30 +274,37 @@ static int compare_owners(const void *a, const void *b)
 
 /* What VF idx will have: what is wanted, else what it has, unless that goes. */
 static void find_mac(const struct rwy_pf *now, const struct rwy_pf *want, unsigned idx,
-		     struct owner *owner)
+		     enum rwy_attr attr, struct owner *owner)
 {
-	bool remakes = want && rwy_vf_plan_count(now, want) != now->nr_vfs;
+	bool remakes = want && rwy_vf_plan_remakes(now, want);
 
 	*owner = (struct owner){.pf = now->bdf, .vf = idx};
-	if (want && idx < want->nr_vfs && want->vfs[idx].value[RWY_ATTR_MAC][0]) {
-		strcpy(owner->mac, want->vfs[idx].value[RWY_ATTR_MAC]);
+	if (want && idx < want->nr_vfs && want->vfs[idx].value[attr][0]) {
+		strcpy(owner->mac, want->vfs[idx].value[attr]);
 		owner->line = want->vfs[idx].line;
 	} else if (!remakes && idx < now->nr_vfs) {
-		strcpy(owner->mac, now->vfs[idx].value[RWY_ATTR_MAC]);
+		strcpy(owner->mac, now->vfs[idx].value[attr]);
 	}
-	if (strcmp(owner->mac, "00:00:00:00:00:00") == 0)
+	if (strcmp(owner->mac, "00:00:00:00:00:00") == 0 ||
+	    strcmp(owner->mac, RWY_ATTR_UNSUPPORTED) == 0)
 		owner->mac[0] = '\0';
+}
+
+static bool is_same_vf(const struct owner *a, const struct owner *b)
+{
+	return a->vf == b->vf && strcmp(a->pf, b->pf) == 0;
 }
 
 /* Two VFs, of whichever PFs, with the same address: the network would not work. */
 static int check_macs(const struct rwy_vf_check *check)
 {
+	static const enum rwy_attr attrs[] = {RWY_ATTR_MAC, RWY_ATTR_HW_ADDR};
 	unsigned nr = 0, room = 1;
 	struct owner *owners;
 	int err = 0;
 
 	for (unsigned i = 0; i < check->host->nr; i++)
-		room += check->host->pfs[i].total + check->host->pfs[i].nr_vfs;
+		room += 2 * (check->host->pfs[i].total + check->host->pfs[i].nr_vfs);
 	owners = calloc(room, sizeof(*owners));
 	if (!owners)
 		return -ENOMEM;
@@ -288,15 +312,16 @@ static int check_macs(const struct rwy_vf_check *check)
 		const struct rwy_pf *now = &check->host->pfs[i];
 		const struct rwy_pf *want = rwy_pf_list_find(check->want, now->bdf);
 
-		for (unsigned v = 0; v < RWY_MAX(now->nr_vfs, want ? want->nr_vfs : 0); v++) {
-			find_mac(now, want, v, &owners[nr]);
+		for (unsigned v = 0; v < 2 * RWY_MAX(now->nr_vfs, want ? want->nr_vfs : 0); v++) {
+			find_mac(now, want, v / 2, attrs[v % 2], &owners[nr]);
 			nr += owners[nr].mac[0] != '\0';
 		}
 	}
 	qsort(owners, nr, sizeof(*owners), compare_owners);
 	for (unsigned i = 1; !err && i < nr; i++)
 		/* Where nobody wants either, it is not ours to judge. */
-		if (owners[i].line && strcmp(owners[i - 1].mac, owners[i].mac) == 0)
+		if (owners[i].line && strcmp(owners[i - 1].mac, owners[i].mac) == 0 &&
+		    !is_same_vf(&owners[i - 1], &owners[i]))
 			err = refuse(check, owners[i].line, -EINVAL,
 				     "mac %s of VF %u of %s is that of VF %u of %s, too",
 				     owners[i].mac, owners[i].vf, owners[i].pf, owners[i - 1].vf,

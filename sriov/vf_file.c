@@ -80,9 +80,9 @@ static int take_values(const struct parse *p, const json_t *entry, unsigned nth,
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_NR; attr++) {
 		if (rwy_attr_json_take(entry, attr, nth, vf->value[attr], &key, &why))
 			return refuse(p, key, "%s", why.text);
-		if (attr == RWY_ATTR_MAC && p->kind == RWY_VF_FILE_WANTED &&
+		if (p->kind == RWY_VF_FILE_WANTED &&
 		    strcmp(vf->value[attr], "00:00:00:00:00:00") == 0)
-			return refuse(p, "mac", "mac: all zeros are no address");
+			return refuse(p, key, "%s: all zeros are no address", key);
 	}
 	return 0;
 }
@@ -175,7 +175,8 @@ static int check_keys(const struct parse *p, const json_t *entry)
 		return refuse(p, NULL, "a PF is described by an object: {\"bdf\": ...}");
 	json_object_foreach((json_t *)entry, key, value)
 	{
-		bool known = strcmp(key, "numvfs") == 0 || strcmp(key, "vfs") == 0;
+		bool known = strcmp(key, "numvfs") == 0 || strcmp(key, "eswitch") == 0 ||
+			     strcmp(key, "vfs") == 0;
 
 		for (unsigned i = 0; i < RWY_ARRAY_SIZE(selectors); i++)
 			known = known || strcmp(key, selectors[i]) == 0;
@@ -333,7 +334,8 @@ char *rwy_vf_file_format(const struct rwy_pf *pf)
 
 	/* An interface that came up since is in use by somebody, and stays so. */
 	for (enum rwy_attr attr = RWY_ATTR_UP + 1; attr < RWY_ATTR_OF_PF; attr++)
-		rwy_attr_json_put(entry, attr, pf->value[attr]);
+		if (strcmp(pf->value[attr], RWY_ATTR_UNSUPPORTED) != 0)
+			rwy_attr_json_put(entry, attr, pf->value[attr]);
 	for (unsigned i = 0; i < pf->nr_vfs; i++)
 		json_array_append_new(vfs, format_vf(pf, i));
 	json_object_set_new(entry, "vfs", vfs);

@@ -4,134 +4,33 @@
 #include "lib/log.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define RWY_STEM "vf_link"
 
-#define REQUEST_LEN  512
-#define ANSWER_MAX   (64u << 20) /* no kernel makes one like this */
-#define ANSWERS_LATE 16		 /* to earlier requests, that were given up */
-
-void rwy_vf_link_init(struct rwy_vf_link *link, const struct rwy_sriov_sys *sys)
-{
-	*link = (struct rwy_vf_link){.sys = sys};
-}
-
-void rwy_vf_link_fini(struct rwy_vf_link *link)
-{
-	free(link->buf);
-	*link = (struct rwy_vf_link){0};
-}
-
-/* ---- one request, one answer ---- */
-
-/* The next datagram, whatever its length. */
-static ssize_t receive(struct rwy_vf_link *link)
-{
-	const struct rwy_sriov_sys *sys = link->sys;
-	ssize_t len = sys->recv(sys, NULL, 0, MSG_PEEK | MSG_TRUNC);
-
-	if (len < 0)
-		return len;
-	if (len > ANSWER_MAX)
-		return -EMSGSIZE;
-	if ((size_t)len > link->room) {
-		void *grown = realloc(link->buf, (size_t)len);
-
-		if (!grown)
-			return -ENOMEM;
-		link->buf = grown;
-		link->room = (size_t)len;
-	}
-	return sys->recv(sys, link->buf, link->room, 0);
-}
-
-static struct nlmsghdr *begin(struct rwy_vf_link *link, char request[REQUEST_LEN], uint16_t type,
+static struct nlmsghdr *begin(struct rwy_nl *nl, char request[RWY_NL_REQUEST], uint16_t type,
 			      unsigned ifindex)
 {
-	struct nlmsghdr *head = mnl_nlmsg_put_header(request);
-	struct ifinfomsg *info;
+	struct nlmsghdr *head =
+		rwy_nl_begin(nl, request, type, type == RTM_GETLINK ? 0 : NLM_F_ACK);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(head, sizeof(*info));
 
-	head->nlmsg_type = type;
-	head->nlmsg_flags = NLM_F_REQUEST | (type == RTM_GETLINK ? 0 : NLM_F_ACK);
-	head->nlmsg_seq = ++link->seq;
-	info = mnl_nlmsg_put_extra_header(head, sizeof(*info));
 	info->ifi_family = AF_UNSPEC;
 	info->ifi_index = (int)ifindex;
 	return head;
 }
 
-/* Sends it and takes what answers it. *len: of the message in link->buf. */
-static int ask(struct rwy_vf_link *link, const struct nlmsghdr *request, size_t *len)
-{
-	ssize_t n = link->sys->send(link->sys, request, request->nlmsg_len);
-
-	for (unsigned i = 0; n >= 0 && i < ANSWERS_LATE; i++) {
-		const struct nlmsghdr *head;
-		int error;
-
-		n = receive(link);
-		head = link->buf;
-		if (n < 0)
-			break;
-		if (!mnl_nlmsg_ok(head, (int)n))
-			return -EBADMSG;
-		if (head->nlmsg_seq != link->seq)
-			continue;
-		*len = head->nlmsg_len;
-		if (head->nlmsg_type != NLMSG_ERROR)
-			return 0;
-		if (head->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
-			return -EBADMSG;
-		error = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(head))->error;
-		return error <= 0 ? error : -EBADMSG;
-	}
-	return n < 0 ? (int)n : -EBADMSG;
-}
-
 /* ---- what an answer says ---- */
-
-/* Bytes with attributes; at moves. */
-struct span {
-	const char *at, *end;
-};
-
-/* The next attribute that lies in the span as a whole. NULL: there is none. */
-static const struct nlattr *next(struct span *span)
-{
-	const struct nlattr *attr = (const struct nlattr *)span->at;
-	size_t left = (size_t)(span->end - span->at);
-
-	if (left < sizeof(*attr) || attr->nla_len < sizeof(*attr) || attr->nla_len > left)
-		return NULL;
-	span->at += RWY_MIN(left, (size_t)MNL_ALIGN(attr->nla_len));
-	return attr;
-}
-
-static struct span inside(const struct nlattr *attr)
-{
-	const char *payload = mnl_attr_get_payload(attr);
-
-	return (struct span){payload, payload + mnl_attr_get_payload_len(attr)};
-}
-
-/* Its payload, when there is as much of it. */
-static const void *payload(const struct nlattr *attr, size_t len)
-{
-	return mnl_attr_get_payload_len(attr) >= len ? mnl_attr_get_payload(attr) : NULL;
-}
 
 /* All ifla_vf_* with a number of 32 bits begin alike; all ones: the driver does not have it. */
 static void take_switch(const struct nlattr *attr, char *text)
 {
-	const struct ifla_vf_spoofchk *is = payload(attr, sizeof(*is));
+	const struct ifla_vf_spoofchk *is = rwy_nl_payload(attr, sizeof(*is));
 
 	if (is)
 		snprintf(text, RWY_ATTR_TEXT, "%s",
@@ -142,7 +41,7 @@ static void take_switch(const struct nlattr *attr, char *text)
 
 static void take_vlan(const struct nlattr *attr, char *text)
 {
-	const struct ifla_vf_vlan *vlan = payload(attr, sizeof(*vlan));
+	const struct ifla_vf_vlan *vlan = rwy_nl_payload(attr, sizeof(*vlan));
 
 	if (vlan && !text[0]) /* the list says more */
 		rwy_attr_put_vlan(text, (struct rwy_attr_vlan){(uint16_t)vlan->vlan,
@@ -151,9 +50,9 @@ static void take_vlan(const struct nlattr *attr, char *text)
 
 static void take_vlan_list(const struct nlattr *attr, char *text)
 {
-	struct span span = inside(attr);
-	const struct nlattr *first = next(&span);
-	const struct ifla_vf_vlan_info *vlan = first ? payload(first, sizeof(*vlan)) : NULL;
+	struct rwy_nl_span span = rwy_nl_inside(attr);
+	const struct nlattr *first = rwy_nl_next(&span);
+	const struct ifla_vf_vlan_info *vlan = first ? rwy_nl_payload(first, sizeof(*vlan)) : NULL;
 
 	if (vlan)
 		rwy_attr_put_vlan(text,
@@ -163,7 +62,7 @@ static void take_vlan_list(const struct nlattr *attr, char *text)
 
 static void take_rate(const struct nlattr *attr, char *text)
 {
-	const struct ifla_vf_rate *rate = payload(attr, sizeof(*rate));
+	const struct ifla_vf_rate *rate = rwy_nl_payload(attr, sizeof(*rate));
 
 	if (rate)
 		rwy_attr_put_rate(text,
@@ -173,7 +72,7 @@ static void take_rate(const struct nlattr *attr, char *text)
 static void take_link_state(const struct nlattr *attr, char *text)
 {
 	static const char *const names[] = {"auto", "enable", "disable"};
-	const struct ifla_vf_link_state *state = payload(attr, sizeof(*state));
+	const struct ifla_vf_link_state *state = rwy_nl_payload(attr, sizeof(*state));
 
 	if (state && state->link_state < RWY_ARRAY_SIZE(names))
 		strcpy(text, names[state->link_state]);
@@ -183,9 +82,9 @@ static void take_guid(const struct nlattr *attr, char *text)
 {
 	struct ifla_vf_guid guid;
 
-	if (!payload(attr, sizeof(guid)))
+	if (!rwy_nl_payload(attr, sizeof(guid)))
 		return;
-	memcpy(&guid, payload(attr, sizeof(guid)), sizeof(guid));
+	memcpy(&guid, rwy_nl_payload(attr, sizeof(guid)), sizeof(guid));
 	rwy_attr_put_guid(text, guid.guid);
 }
 
@@ -201,15 +100,15 @@ static void take_counters(const struct nlattr *attr, struct rwy_vf *vf)
 		[IFLA_VF_STATS_RX_DROPPED] = RWY_VF_RX_DROPPED,
 		[IFLA_VF_STATS_TX_DROPPED] = RWY_VF_TX_DROPPED,
 	};
-	struct span span = inside(attr);
+	struct rwy_nl_span span = rwy_nl_inside(attr);
 
 	vf->counted = true;
-	for (const struct nlattr *one; (one = next(&span));) {
+	for (const struct nlattr *one; (one = rwy_nl_next(&span));) {
 		unsigned type = mnl_attr_get_type(one);
 
 		if (type < RWY_ARRAY_SIZE(counters) && type != IFLA_VF_STATS_PAD &&
-		    payload(one, sizeof(uint64_t)))
-			memcpy(&vf->counter[counters[type]], payload(one, sizeof(uint64_t)),
+		    rwy_nl_payload(one, sizeof(uint64_t)))
+			memcpy(&vf->counter[counters[type]], rwy_nl_payload(one, sizeof(uint64_t)),
 			       sizeof(uint64_t));
 	}
 }
@@ -220,7 +119,7 @@ static void take_value(const struct nlattr *attr, struct rwy_vf *vf)
 
 	switch (mnl_attr_get_type(attr)) {
 	case IFLA_VF_MAC:
-		mac = payload(attr, sizeof(*mac));
+		mac = rwy_nl_payload(attr, sizeof(*mac));
 		if (mac)
 			rwy_attr_put_mac(vf->value[RWY_ATTR_MAC], mac->mac);
 		break;
@@ -260,10 +159,10 @@ static void take_value(const struct nlattr *attr, struct rwy_vf *vf)
 /* The VF's number is in all that is said of it, and first the address. */
 static struct rwy_vf *find_vf(const struct nlattr *info, struct rwy_pf *pf)
 {
-	struct span span = inside(info);
+	struct rwy_nl_span span = rwy_nl_inside(info);
 
-	for (const struct nlattr *attr; (attr = next(&span));) {
-		const struct ifla_vf_mac *mac = payload(attr, sizeof(*mac));
+	for (const struct nlattr *attr; (attr = rwy_nl_next(&span));) {
+		const struct ifla_vf_mac *mac = rwy_nl_payload(attr, sizeof(*mac));
 
 		if (mnl_attr_get_type(attr) == IFLA_VF_MAC && mac && mac->vf < pf->nr_vfs)
 			return &pf->vfs[mac->vf];
@@ -272,30 +171,31 @@ static struct rwy_vf *find_vf(const struct nlattr *info, struct rwy_pf *pf)
 }
 
 /* As many as there should be. The list's own length is no help: it may have wrapped. */
-static unsigned take_list(struct span span, unsigned nr, struct rwy_pf *pf)
+static unsigned take_list(struct rwy_nl_span span, unsigned nr, struct rwy_pf *pf)
 {
 	const struct nlattr *info;
 	unsigned taken = 0;
 
-	while (taken < nr && (info = next(&span)) && mnl_attr_get_type(info) == IFLA_VF_INFO) {
+	while (taken < nr && (info = rwy_nl_next(&span)) &&
+	       mnl_attr_get_type(info) == IFLA_VF_INFO) {
 		struct rwy_vf *vf = find_vf(info, pf);
-		struct span values = inside(info);
+		struct rwy_nl_span values = rwy_nl_inside(info);
 
 		taken++;
-		for (const struct nlattr *attr; vf && (attr = next(&values));)
+		for (const struct nlattr *attr; vf && (attr = rwy_nl_next(&values));)
 			take_value(attr, vf);
 	}
 	return taken;
 }
 
-static int take_answer(const struct nlmsghdr *head, size_t len, struct rwy_pf *pf)
+static int take_answer(void *ctx, const struct nlmsghdr *head, size_t len)
 {
-	struct span span = {(const char *)head + NLMSG_LENGTH(sizeof(struct ifinfomsg)),
-			    (const char *)head + len};
+	struct rwy_nl_span span = rwy_nl_body(head, len, sizeof(struct ifinfomsg));
+	struct rwy_pf *pf = ctx;
 	unsigned nr = 0, taken = 0;
 	bool listed = false;
 
-	if (head->nlmsg_type != RTM_NEWLINK || span.at > span.end)
+	if (head->nlmsg_type != RTM_NEWLINK || len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
 		return -EBADMSG;
 	while (!listed && span.end - span.at >= (ptrdiff_t)sizeof(struct nlattr)) {
 		const struct nlattr *attr = (const struct nlattr *)span.at;
@@ -304,9 +204,10 @@ static int take_answer(const struct nlmsghdr *head, size_t len, struct rwy_pf *p
 		if (listed) {
 			span.at += sizeof(*attr);
 			taken = take_list(span, nr, pf);
-		} else if (!next(&span)) {
+		} else if (!rwy_nl_next(&span)) {
 			return -EBADMSG;
-		} else if (mnl_attr_get_type(attr) == IFLA_NUM_VF && payload(attr, sizeof(nr))) {
+		} else if (mnl_attr_get_type(attr) == IFLA_NUM_VF &&
+			   rwy_nl_payload(attr, sizeof(nr))) {
 			nr = mnl_attr_get_u32(attr);
 		}
 	}
@@ -317,20 +218,17 @@ static int take_answer(const struct nlmsghdr *head, size_t len, struct rwy_pf *p
 	return -EBADMSG;
 }
 
-int rwy_vf_link_read(struct rwy_vf_link *link, struct rwy_pf *pf, bool counters)
+int rwy_vf_link_read(struct rwy_nl *nl, struct rwy_pf *pf, bool counters)
 {
-	char request[REQUEST_LEN];
+	char request[RWY_NL_REQUEST];
 	struct nlmsghdr *head;
-	size_t len;
-	int err;
 
 	if (!pf->ifindex || !pf->nr_vfs)
 		return 0;
-	head = begin(link, request, RTM_GETLINK, pf->ifindex);
+	head = begin(nl, request, RTM_GETLINK, pf->ifindex);
 	mnl_attr_put_u32(head, IFLA_EXT_MASK,
 			 RTEXT_FILTER_VF | (counters ? 0 : RTEXT_FILTER_SKIP_STATS));
-	err = ask(link, head, &len);
-	return err ? err : take_answer(link->buf, len, pf);
+	return rwy_nl_ask(nl, RWY_SRIOV_ROUTE, head, take_answer, pf);
 }
 
 /* ---- setting ---- */
@@ -433,29 +331,27 @@ static int put_value(struct nlmsghdr *head, unsigned vf, enum rwy_attr attr, con
 	}
 }
 
-int rwy_vf_link_set(struct rwy_vf_link *link, unsigned ifindex, unsigned vf, enum rwy_attr attr,
+int rwy_vf_link_set(struct rwy_nl *nl, unsigned ifindex, unsigned vf, enum rwy_attr attr,
 		    const char *text)
 {
-	char request[REQUEST_LEN];
-	struct nlmsghdr *head = begin(link, request, RTM_SETLINK, ifindex);
+	char request[RWY_NL_REQUEST];
+	struct nlmsghdr *head = begin(nl, request, RTM_SETLINK, ifindex);
 	struct nlattr *list = mnl_attr_nest_start(head, IFLA_VFINFO_LIST);
 	struct nlattr *info = mnl_attr_nest_start(head, IFLA_VF_INFO);
-	size_t len;
 	int err = put_value(head, vf, attr, text);
 
 	mnl_attr_nest_end(head, info);
 	mnl_attr_nest_end(head, list);
-	return err ? err : ask(link, head, &len);
+	return err ? err : rwy_nl_ask(nl, RWY_SRIOV_ROUTE, head, NULL, NULL);
 }
 
-int rwy_vf_link_set_up(struct rwy_vf_link *link, unsigned ifindex, bool up)
+int rwy_vf_link_set_up(struct rwy_nl *nl, unsigned ifindex, bool up)
 {
-	char request[REQUEST_LEN];
-	struct nlmsghdr *head = begin(link, request, RTM_NEWLINK, ifindex);
+	char request[RWY_NL_REQUEST];
+	struct nlmsghdr *head = begin(nl, request, RTM_NEWLINK, ifindex);
 	struct ifinfomsg *info = mnl_nlmsg_get_payload(head);
-	size_t len;
 
 	info->ifi_change = IFF_UP;
 	info->ifi_flags = up ? IFF_UP : 0;
-	return ask(link, head, &len);
+	return rwy_nl_ask(nl, RWY_SRIOV_ROUTE, head, NULL, NULL);
 }

@@ -15,8 +15,7 @@
 
 #define RWY_STEM "vf_loan"
 
-#define DEVICE "/sys/bus/pci/devices/%s"
-#define HEAD   "ringway-sriov loan 1\n"
+#define HEAD "ringway-sriov loan 1\n"
 
 #define TEXT_LEN (sizeof(HEAD) + RWY_VF_LOAN_MAX * (RWY_BDF_LEN + sizeof(" group\n")))
 #define FDS_MAX	 (2 * RWY_VF_LOAN_MAX)
@@ -38,12 +37,6 @@ void rwy_vf_loan_close_all(struct rwy_vf_loan_list *list)
 
 /* ---- opening ---- */
 
-static int take_name(void *ctx, const char *name)
-{
-	snprintf(ctx, 16, "%s", name);
-	return 1;
-}
-
 static int open_file(const char *root, const char *name)
 {
 	char path[RWY_SYSFS_PATH];
@@ -58,17 +51,21 @@ static int open_file(const char *root, const char *name)
 	return fd;
 }
 
-static int check(const char *root, struct rwy_vf *vf)
+static int check(const char *root, const struct rwy_vf *vf)
 {
-	char driver[RWY_PCI_GROUP_DRIVER] = "no driver";
+	const char *driver = vf->value[RWY_ATTR_DRIVER];
 	struct rwy_pci_group_user user;
 	const struct rwy_holder *holder;
 	struct rwy_holder_list holders;
 	int err;
 
-	(void)!rwy_sysfs_read_link(root, driver, sizeof(driver), DEVICE "/driver", vf->bdf);
+	if (vf->group < 0) {
+		rwy_error("%s is not there, or behind no IOMMU", vf->bdf);
+		return -ENODEV;
+	}
 	if (!strstr(driver, "vfio")) {
-		rwy_error("%s is with %s, only what vfio-pci has can be lent", vf->bdf, driver);
+		rwy_error("%s has the driver %s, only what vfio-pci has can be lent", vf->bdf,
+			  driver);
 		return -ENODEV;
 	}
 	if (rwy_pci_group_search(root, (unsigned)vf->group, NULL, &user)) {
@@ -90,29 +87,22 @@ static int check(const char *root, struct rwy_vf *vf)
 int rwy_vf_loan_open(struct rwy_vf_loan_list *list, const char *root, const char *bdf)
 {
 	struct rwy_vf_loan loan = {.fd = -1, .iommu_fd = -1};
-	struct rwy_vf vf = {0};
-	unsigned group;
+	struct rwy_vf vf;
 	char file[48];
 	int err;
 
 	if (list->nr == RWY_VF_LOAN_MAX)
 		return -ENOSPC;
-	snprintf(loan.bdf, sizeof(loan.bdf), "%s", bdf);
-	memcpy(vf.bdf, loan.bdf, sizeof(vf.bdf));
-	(void)rwy_sysfs_list(root, take_name, vf.vfio, DEVICE "/vfio-dev", bdf);
-	if (rwy_pci_group_find(root, bdf, &group)) {
-		rwy_error("%s is not there, or behind no IOMMU", bdf);
-		return -ENODEV;
-	}
-	vf.group = (int)group;
+	rwy_vf_look(root, bdf, &vf);
 	err = check(root, &vf);
 	if (err)
 		return err;
-	loan.cdev = !rwy_sysfs_exists(root, "/dev/vfio/%u", group);
+	memcpy(loan.bdf, vf.bdf, sizeof(loan.bdf));
+	loan.cdev = vf.vfio[0] && rwy_sysfs_exists(root, "/dev/iommu");
 	if (loan.cdev)
 		snprintf(file, sizeof(file), "vfio/devices/%s", vf.vfio);
 	else
-		snprintf(file, sizeof(file), "vfio/%u", group);
+		snprintf(file, sizeof(file), "vfio/%d", vf.group);
 	loan.fd = open_file(root, file);
 	if (loan.fd < 0)
 		return loan.fd;

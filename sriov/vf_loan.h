@@ -28,7 +28,7 @@ struct rwy_vf_loan_list {
 
 void rwy_vf_loan_close_all(struct rwy_vf_loan_list *list);
 /*
- * Opens a function's files and appends it: the group's where the kernel has groups, else its own.
+ * Opens a function's files and appends it: its own where the kernel has such, else its group's.
  * -ENODEV: it is with another driver than VFIO's; -EBUSY: its group is not viable, or a process
  * holds it; -ENOSPC; or -errno. Logged. root: of /dev, /proc and /sys.
  */

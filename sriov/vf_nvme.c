@@ -74,16 +74,10 @@ _Static_assert(offsetof(struct primary, resource) == 32, "NVMe 2.0, figure 283")
 _Static_assert(sizeof(struct secondary) == 32, "NVMe 2.0, figure 285");
 _Static_assert(sizeof(struct secondary_list) == IDENTIFY_LEN, "NVMe 2.0, figure 284");
 
-static int take_name(void *ctx, const char *name)
-{
-	snprintf(ctx, NAME_LEN, "%s", name);
-	return 1;
-}
-
 /* The controller that the driver made of the PF: nvmeN. */
 static int find_controller(const struct rwy_sriov_sys *sys, const char *pf, char name[NAME_LEN])
 {
-	return rwy_sysfs_list(sys->root, take_name, name, DEVICE "/nvme", pf) == 1 ? 0 : -ENODEV;
+	return rwy_sysfs_first(sys->root, name, NAME_LEN, DEVICE "/nvme", pf) ? -ENODEV : 0;
 }
 
 static int identify(const struct rwy_sriov_sys *sys, const char *controller, unsigned cns,

@@ -12,6 +12,8 @@
 struct planning {
 	struct rwy_vf_plan *plan;
 	const struct rwy_pf *now, *want;
+	bool remakes;  /* the VFs that are there go, and others come */
+	bool switches; /* to another mode */
 	int err;
 };
 
@@ -46,15 +48,28 @@ static void push(struct planning *p, int vf, enum rwy_attr attr, const char *fro
 		p->err = rwy_vf_plan_push(p->plan, &step);
 }
 
-/* All that goes when the VF goes, the last that was set first. */
+/* What goes when the VF goes, or, of the switch only, when that changes: what was set last comes
+ * first. */
 static void remember(struct planning *p, int idx)
 {
 	const struct rwy_vf *vf = &p->now->vfs[idx];
 
 	for (int attr = RWY_ATTR_NR - 1; attr >= (int)RWY_ATTR_OF_PF; attr--)
-		if (!is(vf->value[attr], RWY_ATTR_UNSUPPORTED) &&
+		if ((p->remakes || rwy_attr_of_link(attr) || rwy_attr_of_devlink(attr)) &&
+		    !is(vf->value[attr], RWY_ATTR_UNSUPPORTED) &&
 		    !is(vf->value[attr], RWY_ATTR_NONE))
 			push(p, idx, attr, vf->value[attr], "");
+}
+
+/* Some cards have a switch only while they have VFs (mlx5_core of older kernels). */
+static void change_switch(struct planning *p)
+{
+	const char *now = p->now->value[RWY_ATTR_ESWITCH], *mode = p->want->value[RWY_ATTR_ESWITCH];
+
+	if (p->remakes && is(now, RWY_ATTR_UNSUPPORTED))
+		now = "";
+	if (mode[0])
+		push(p, RWY_VF_PLAN_PF, RWY_ATTR_ESWITCH, now, mode);
 }
 
 /* A resource of which an NVMe controller keeps little enough for its VFs to have theirs. */
@@ -92,9 +107,8 @@ static void share(struct planning *p)
 static void remake(struct planning *p, unsigned count)
 {
 	const struct rwy_pf *now = p->now;
+	char text[RWY_ATTR_TEXT];
 
-	if (count && rwy_pf_rule_of(now->driver)->up_first && is(now->value[RWY_ATTR_UP], "off"))
-		push(p, RWY_VF_PLAN_PF, RWY_ATTR_UP, "off", "on");
 	if (count && is(now->value[RWY_ATTR_AUTOPROBE], "on"))
 		push(p, RWY_VF_PLAN_PF, RWY_ATTR_AUTOPROBE, "on", "off");
 	for (unsigned i = 0; i < now->nr_vfs; i++)
@@ -102,32 +116,10 @@ static void remake(struct planning *p, unsigned count)
 	/* The kernel goes from one number to another only by none. */
 	push(p, RWY_VF_PLAN_PF, RWY_ATTR_NUMVFS, now->value[RWY_ATTR_NUMVFS], "0");
 	share(p);
-	push(p, RWY_VF_PLAN_PF, RWY_ATTR_NUMVFS, "0", p->want->value[RWY_ATTR_NUMVFS]);
-}
-
-static bool differs(const struct rwy_vf *now, const struct rwy_vf *want, enum rwy_attr attr)
-{
-	return want->value[attr][0] && !is(want->value[attr], now->value[attr]);
-}
-
-/* What becomes of a VF, beyond values that are set. */
-struct change {
-	bool moves;   /* to another driver */
-	bool feeds;   /* gets other resources of an NVMe controller */
-	bool lets_go; /* has no driver meanwhile: none may count on what changes */
-};
-
-static struct change change_of(const struct rwy_vf *now, const struct rwy_vf *want)
-{
-	struct change change = {
-		.moves = differs(now, want, RWY_ATTR_DRIVER),
-		.feeds = differs(now, want, RWY_ATTR_QUEUES) ||
-			 differs(now, want, RWY_ATTR_INTERRUPTS),
-	};
-
-	change.lets_go = change.moves || change.feeds || differs(now, want, RWY_ATTR_MSIX) ||
-			 differs(now, want, RWY_ATTR_ONLINE);
-	return change;
+	if (rwy_pf_rule_of(now->driver)->switch_first)
+		change_switch(p);
+	snprintf(text, sizeof(text), "%u", count);
+	push(p, RWY_VF_PLAN_PF, RWY_ATTR_NUMVFS, "0", text);
 }
 
 static const char *last_driver(const struct rwy_vf *now, const struct rwy_vf *want)
@@ -136,45 +128,96 @@ static const char *last_driver(const struct rwy_vf *now, const struct rwy_vf *wa
 					       : now->value[RWY_ATTR_DRIVER];
 }
 
-static void let_go(struct planning *p, int idx, const struct rwy_vf *now)
+/* A VF as it is, or as it will be made, and what is wanted of it. */
+struct pair {
+	int idx;
+	const struct rwy_vf *now, *want;
+};
+
+static bool differs(const struct pair *vf, enum rwy_attr attr)
 {
-	if (change_of(now, &p->want->vfs[idx]).lets_go)
-		push(p, idx, RWY_ATTR_DRIVER, now->value[RWY_ATTR_DRIVER], RWY_ATTR_NONE);
+	const char *now = vf->now->value[attr], *want = vf->want->value[attr];
+
+	return want[0] && !is(want, now) && !is(now, RWY_ATTR_UNSUPPORTED);
 }
 
-static void configure(struct planning *p, int idx, const struct rwy_vf *now)
+/* Gets other resources of an NVMe controller. */
+static bool feeds(const struct pair *vf)
 {
-	const struct rwy_vf *want = &p->want->vfs[idx];
-	const char *online = now->value[RWY_ATTR_ONLINE], *answers = want->value[RWY_ATTR_ONLINE];
-	struct change change = change_of(now, want);
+	return differs(vf, RWY_ATTR_QUEUES) || differs(vf, RWY_ATTR_INTERRUPTS);
+}
 
-	if (change.feeds && is(online, "on")) {
-		push(p, idx, RWY_ATTR_ONLINE, online, "off");
+/* Has no driver meanwhile: none may count on what changes. */
+static bool lets_go(const struct planning *p, const struct pair *vf)
+{
+	static const enum rwy_attr attrs[] = {RWY_ATTR_DRIVER,	   RWY_ATTR_MSIX,
+					      RWY_ATTR_ONLINE,	   RWY_ATTR_ROCE,
+					      RWY_ATTR_MIGRATABLE, RWY_ATTR_QUEUES,
+					      RWY_ATTR_INTERRUPTS};
+	bool goes = p->switches;
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(attrs); i++)
+		goes = goes || differs(vf, attrs[i]);
+	return goes;
+}
+
+static void let_go(struct planning *p, const struct pair *vf)
+{
+	if (lets_go(p, vf))
+		push(p, vf->idx, RWY_ATTR_DRIVER, vf->now->value[RWY_ATTR_DRIVER], RWY_ATTR_NONE);
+}
+
+/* What the switch says of its ports now is not what it will say in its other mode. */
+static const char *before(const struct planning *p, const struct pair *vf, enum rwy_attr attr)
+{
+	return p->switches && rwy_attr_of_devlink(attr) ? "" : vf->now->value[attr];
+}
+
+static void configure(struct planning *p, const struct pair *vf)
+{
+	const char *online = vf->now->value[RWY_ATTR_ONLINE];
+	const char *answers = vf->want->value[RWY_ATTR_ONLINE];
+
+	if (feeds(vf) && is(online, "on")) {
+		push(p, vf->idx, RWY_ATTR_ONLINE, online, "off");
 		online = "off";
 	}
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_RESET; attr++) {
-		const char *to = want->value[attr];
+		const char *to = vf->want->value[attr];
 
-		if (attr == RWY_ATTR_OVERRIDE && change.moves && !to[0])
-			to = last_driver(now, want);
+		if (attr == RWY_ATTR_OVERRIDE && differs(vf, RWY_ATTR_DRIVER) && !to[0])
+			to = last_driver(vf->now, vf->want);
 		if (to[0])
-			push(p, idx, attr, now->value[attr], to);
+			push(p, vf->idx, attr, before(p, vf, attr), to);
 	}
 	/* The VF has what it was given after a reset, and who wants that wants to use it. */
-	if (change.feeds)
-		push(p, idx, RWY_ATTR_RESET, "", RWY_ATTR_NOW);
-	if (change.feeds && !answers[0])
+	if (feeds(vf))
+		push(p, vf->idx, RWY_ATTR_RESET, "", RWY_ATTR_NOW);
+	if (feeds(vf) && !answers[0])
 		answers = "on";
 	if (answers[0])
-		push(p, idx, RWY_ATTR_ONLINE, online, answers);
+		push(p, vf->idx, RWY_ATTR_ONLINE, online, answers);
 }
 
-static void bind(struct planning *p, int idx, const struct rwy_vf *now)
+static void bind(struct planning *p, const struct pair *vf)
 {
-	const struct rwy_vf *want = &p->want->vfs[idx];
+	if (lets_go(p, vf))
+		push(p, vf->idx, RWY_ATTR_DRIVER, RWY_ATTR_NONE, last_driver(vf->now, vf->want));
+}
 
-	if (change_of(now, want).lets_go)
-		push(p, idx, RWY_ATTR_DRIVER, RWY_ATTR_NONE, last_driver(now, want));
+static void for_each_vf(struct planning *p, unsigned count,
+			void (*phase)(struct planning *p, const struct pair *vf))
+{
+	static const struct rwy_vf nothing,
+		fresh = {.value = {[RWY_ATTR_DRIVER] = RWY_ATTR_NONE,
+				   [RWY_ATTR_OVERRIDE] = RWY_ATTR_NONE}};
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct pair vf = {(int)i, p->remakes ? &fresh : &p->now->vfs[i],
+					i < p->want->nr_vfs ? &p->want->vfs[i] : &nothing};
+
+		phase(p, &vf);
+	}
 }
 
 unsigned rwy_vf_plan_count(const struct rwy_pf *now, const struct rwy_pf *want)
@@ -184,27 +227,46 @@ unsigned rwy_vf_plan_count(const struct rwy_pf *now, const struct rwy_pf *want)
 	return wanted[0] ? (unsigned)strtoul(wanted, NULL, 10) : now->nr_vfs;
 }
 
+bool rwy_vf_plan_switches(const struct rwy_pf *now, const struct rwy_pf *want)
+{
+	const char *mode = want->value[RWY_ATTR_ESWITCH];
+
+	return mode[0] && !is(mode, now->value[RWY_ATTR_ESWITCH]) &&
+	       !is(now->value[RWY_ATTR_ESWITCH], RWY_ATTR_UNSUPPORTED);
+}
+
+bool rwy_vf_plan_remakes(const struct rwy_pf *now, const struct rwy_pf *want)
+{
+	return rwy_vf_plan_count(now, want) != now->nr_vfs ||
+	       (now->nr_vfs && rwy_vf_plan_switches(now, want) &&
+		rwy_pf_rule_of(now->driver)->switch_first);
+}
+
 int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const struct rwy_pf *want)
 {
-	static const struct rwy_vf fresh = {
-		.value = {[RWY_ATTR_DRIVER] = RWY_ATTR_NONE, [RWY_ATTR_OVERRIDE] = RWY_ATTR_NONE}};
-	static void (*const phases[])(struct planning * p, int idx,
-				      const struct rwy_vf *now) = {let_go, configure, bind};
-	struct planning p = {plan, now, want, 0};
+	struct planning p = {
+		plan, now, want, rwy_vf_plan_remakes(now, want), rwy_vf_plan_switches(now, want),
+		0};
 	unsigned count = rwy_vf_plan_count(now, want);
-	bool remakes = count != now->nr_vfs;
 	const char *autoprobe = want->value[RWY_ATTR_AUTOPROBE];
 
-	if (remakes)
+	if (count && (p.remakes || p.switches) && rwy_pf_rule_of(now->driver)->up_first &&
+	    is(now->value[RWY_ATTR_UP], "off"))
+		push(&p, RWY_VF_PLAN_PF, RWY_ATTR_UP, "off", "on");
+	if (p.remakes)
 		remake(&p, count);
 	/* Drivers of all VFs together: they take their time, side by side (vf_batch.h). */
-	for (unsigned phase = 0; phase < RWY_ARRAY_SIZE(phases); phase++)
-		for (unsigned i = 0; i < RWY_MIN(count, want->nr_vfs); i++)
-			phases[phase](&p, (int)i, remakes ? &fresh : &now->vfs[i]);
+	for_each_vf(&p, count, let_go);
+	for (unsigned i = 0; p.switches && !p.remakes && i < now->nr_vfs; i++)
+		remember(&p, (int)i);
+	if (!p.remakes || !rwy_pf_rule_of(now->driver)->switch_first)
+		change_switch(&p);
+	for_each_vf(&p, count, configure);
+	for_each_vf(&p, count, bind);
 	/* Only what was found says this. */
 	if (autoprobe[0])
 		push(&p, RWY_VF_PLAN_PF, RWY_ATTR_AUTOPROBE,
-		     remakes && count ? "off" : now->value[RWY_ATTR_AUTOPROBE], autoprobe);
+		     p.remakes && count ? "off" : now->value[RWY_ATTR_AUTOPROBE], autoprobe);
 	return p.err;
 }
 

@@ -55,4 +55,9 @@ void rwy_vf_plan_name(const struct rwy_vf_step *step, char *text, size_t len);
 /* VFs that the PF has when all is done. */
 unsigned rwy_vf_plan_count(const struct rwy_pf *now, const struct rwy_pf *want);
 
+/* On the way there, the mode of its switch changes. */
+bool rwy_vf_plan_switches(const struct rwy_pf *now, const struct rwy_pf *want);
+/* On the way there, the VFs that are there go, and others come. */
+bool rwy_vf_plan_remakes(const struct rwy_pf *now, const struct rwy_pf *want);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "lib/sysfs.h"
+#include "sriov/devlink.h"
 #include "sriov/pf_rule.h"
 #include "sriov/vf_nvme.h"
 
@@ -22,8 +23,9 @@
 #define SAY_MS	    5000
 #define DEADLINE_MS 60000
 #define LINK_MS	    15000 /* after VFs were made, which resets some cards */
+#define READY_MS    10000 /* of a VF, after it was made */
 
-static int RWY_PRINTF(3, 4) put(struct rwy_vf_link *link, const char *text, const char *fmt, ...)
+static int RWY_PRINTF(3, 4) put(struct rwy_nl *nl, const char *text, const char *fmt, ...)
 {
 	char path[RWY_SYSFS_PATH];
 	va_list ap;
@@ -31,7 +33,7 @@ static int RWY_PRINTF(3, 4) put(struct rwy_vf_link *link, const char *text, cons
 	va_start(ap, fmt);
 	vsnprintf(path, sizeof(path), fmt, ap);
 	va_end(ap);
-	return link->sys->write(link->sys, path, text);
+	return nl->sys->write(nl->sys, path, text);
 }
 
 /* How many of the first nr are there, as links and as functions. */
@@ -45,11 +47,11 @@ static unsigned count(const char *root, const char *pf, unsigned from, unsigned 
 	return from;
 }
 
-static int make_vfs(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+static int make_vfs(struct rwy_nl *nl, const struct rwy_vf_step *step)
 {
-	const struct rwy_sriov_sys *sys = link->sys;
+	const struct rwy_sriov_sys *sys = nl->sys;
 	unsigned nr = (unsigned)strtoul(step->to, NULL, 10), there = 0;
-	int err = put(link, step->to, DEVICE "/sriov_numvfs", step->pf);
+	int err = put(nl, step->to, DEVICE "/sriov_numvfs", step->pf);
 
 	for (unsigned ms = 0; !err; ms += LOOK_MS) {
 		there = count(sys->root, step->pf, there, nr);
@@ -65,22 +67,29 @@ static int make_vfs(struct rwy_vf_link *link, const struct rwy_vf_step *step)
 }
 
 /* From a driver to none or from none to a driver: bind and unbind are each other's way back. */
-static int move(struct rwy_vf_link *link, const struct rwy_vf_step *step, const char *bdf)
+static int move(struct rwy_nl *nl, const struct rwy_vf_step *step, const char *bdf)
 {
 	if (strcmp(step->to, RWY_ATTR_NONE) == 0)
-		return put(link, bdf, DRIVERS "/unbind", step->from);
-	return put(link, bdf, DRIVERS "/bind", step->to);
+		return put(nl, bdf, DRIVERS "/unbind", step->from);
+	return put(nl, bdf, DRIVERS "/bind", step->to);
 }
 
-/* Some drivers refuse rates with -EINVAL until there is a link; -ENETDOWN says what is the matter.
+static const struct rwy_pf_rule *rule_of(const struct rwy_sriov_sys *sys, const char *pf)
+{
+	char driver[RWY_ATTR_TEXT];
+
+	if (rwy_sysfs_read_link(sys->root, driver, sizeof(driver), DEVICE "/driver", pf))
+		strcpy(driver, RWY_ATTR_NONE);
+	return rwy_pf_rule_of(driver);
+}
+
+/* Some drivers refuse rates with -EINVAL until there is a nl; -ENETDOWN says what is the matter.
  */
 static int wait_for_link(const struct rwy_sriov_sys *sys, const char *pf, const char *netdev)
 {
-	char driver[RWY_ATTR_TEXT];
 	uint64_t carrier;
 
-	if (rwy_sysfs_read_link(sys->root, driver, sizeof(driver), DEVICE "/driver", pf) ||
-	    !rwy_pf_rule_of(driver)->rate_by_link)
+	if (!rule_of(sys, pf)->rate_by_link)
 		return 0;
 	for (unsigned ms = 0; ms < LINK_MS; ms += LOOK_MS) {
 		if (rwy_sysfs_read_uint(sys->root, &carrier, DEVICE "/net/%s/carrier", pf,
@@ -92,58 +101,76 @@ static int wait_for_link(const struct rwy_sriov_sys *sys, const char *pf, const 
 	return -ENETDOWN;
 }
 
-static int set_link(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+static int set_link(struct rwy_nl *nl, const struct rwy_vf_step *step)
 {
 	unsigned ifindex;
 	char name[16];
-	int err = rwy_pf_find_link(link->sys->root, step->pf, name, &ifindex);
+	int err = rwy_pf_find_link(nl->sys->root, step->pf, name, &ifindex);
 
 	if (!err && step->attr == RWY_ATTR_RATE)
-		err = wait_for_link(link->sys, step->pf, name);
+		err = wait_for_link(nl->sys, step->pf, name);
 	if (err)
 		return err;
 	if (step->attr == RWY_ATTR_UP)
-		return rwy_vf_link_set_up(link, ifindex, strcmp(step->to, "on") == 0);
-	return rwy_vf_link_set(link, ifindex, (unsigned)step->vf, step->attr, step->to);
+		return rwy_vf_link_set_up(nl, ifindex, strcmp(step->to, "on") == 0);
+	return rwy_vf_link_set(nl, ifindex, (unsigned)step->vf, step->attr, step->to);
 }
 
-static int set_vf(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+static int set_vf(struct rwy_nl *nl, const struct rwy_vf_step *step)
 {
 	char bdf[RWY_BDF_LEN];
-	int err = rwy_vf_find(link->sys->root, step->pf, (unsigned)step->vf, bdf);
+	int err = rwy_vf_find(nl->sys->root, step->pf, (unsigned)step->vf, bdf);
 
 	if (err)
 		return err;
 	if (step->attr == RWY_ATTR_DRIVER)
-		return move(link, step, bdf);
+		return move(nl, step, bdf);
 	if (step->attr == RWY_ATTR_RESET)
-		return put(link, "1", DEVICE "/reset", bdf);
+		return put(nl, "1", DEVICE "/reset", bdf);
 	if (step->attr == RWY_ATTR_MSIX)
-		return put(link, step->to, DEVICE "/sriov_vf_msix_count", bdf);
+		return put(nl, step->to, DEVICE "/sriov_vf_msix_count", bdf);
 	/* An empty line takes it away. */
-	return put(link, strcmp(step->to, RWY_ATTR_NONE) == 0 ? "\n" : step->to,
+	return put(nl, strcmp(step->to, RWY_ATTR_NONE) == 0 ? "\n" : step->to,
 		   DEVICE "/driver_override", bdf);
 }
 
-int rwy_vf_step_run(struct rwy_vf_link *link, const struct rwy_vf_step *step)
+static int run_once(struct rwy_nl *nl, const struct rwy_vf_step *step)
 {
-	if (!step->to[0])
-		return 0;
 	switch (step->attr) {
 	case RWY_ATTR_NUMVFS:
-		return make_vfs(link, step);
+		return make_vfs(nl, step);
 	case RWY_ATTR_AUTOPROBE:
-		return put(link, strcmp(step->to, "on") == 0 ? "1" : "0",
+		return put(nl, strcmp(step->to, "on") == 0 ? "1" : "0",
 			   DEVICE "/sriov_drivers_autoprobe", step->pf);
 	case RWY_ATTR_PF_RESET:
-		return put(link, "1", DEVICE "/reset", step->pf);
+		return put(nl, "1", DEVICE "/reset", step->pf);
 	case RWY_ATTR_DRIVER:
 	case RWY_ATTR_MSIX:
 	case RWY_ATTR_OVERRIDE:
 	case RWY_ATTR_RESET:
-		return set_vf(link, step);
+		return set_vf(nl, step);
 	default:
-		return rwy_attr_of_nvme(step->attr) ? rwy_vf_nvme_run(link->sys, step)
-						    : set_link(link, step);
+		if (rwy_attr_of_devlink(step->attr))
+			return rwy_devlink_run(nl, step);
+		return rwy_attr_of_nvme(step->attr) ? rwy_vf_nvme_run(nl->sys, step)
+						    : set_link(nl, step);
 	}
+}
+
+/* The PF's driver says so of a VF that was made just now, or while it makes some. */
+static bool is_not_yet(const struct rwy_sriov_sys *sys, const struct rwy_vf_step *step, int err)
+{
+	return err && (rwy_attr_of_link(step->attr) || step->attr == RWY_ATTR_NUMVFS) &&
+	       err == -rule_of(sys, step->pf)->not_yet;
+}
+
+int rwy_vf_step_run(struct rwy_nl *nl, const struct rwy_vf_step *step)
+{
+	int err = step->to[0] ? run_once(nl, step) : 0;
+
+	for (unsigned ms = 0; is_not_yet(nl->sys, step, err) && ms < READY_MS; ms += LOOK_MS) {
+		nl->sys->wait(nl->sys, LOOK_MS);
+		err = run_once(nl, step);
+	}
+	return err;
 }

@@ -10,6 +10,6 @@
  * Sets the step's attribute to what it says; nothing where it says nothing. After VFs were made it
  * waits until all are there. What the kernel answers, or -ETIMEDOUT: VFs do not appear.
  */
-RWY_MUST_CHECK int rwy_vf_step_run(struct rwy_vf_link *link, const struct rwy_vf_step *step);
+RWY_MUST_CHECK int rwy_vf_step_run(struct rwy_nl *nl, const struct rwy_vf_step *step);
 
 #endif

@@ -106,6 +106,7 @@ void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sri
 	memset(pf->nvme, 0, sizeof(pf->nvme));
 	for (unsigned i = 0; i < nr; i++)
 		fresh_link(pf, pf->vfs[i]);
+	fake_sriov_devlink_renew(pf);
 	fake_sriov_add_vfs(kernel->sys.root, pf->card, pf->bdf, nr, probe[0] == '1');
 }
 
@@ -200,6 +201,20 @@ static void driver_of(struct fake_sriov_kernel *kernel, const char *bdf, char dr
 {
 	if (rwy_sysfs_read_link(kernel->sys.root, driver, 64, DEVICES "%s/driver", bdf))
 		driver[0] = '\0';
+}
+
+bool fake_sriov_kernel_is_bound(struct fake_sriov_kernel *kernel, const struct fake_sriov_pf *pf)
+{
+	bool bound = false;
+
+	for (unsigned i = 0; i < pf->nr_vfs; i++) {
+		char bdf[RWY_BDF_LEN], driver[64];
+
+		fake_sriov_vf_bdf(pf->card, pf->bdf, i, bdf);
+		driver_of(kernel, bdf, driver);
+		bound = bound || driver[0];
+	}
+	return bound;
 }
 
 static int write_bind(struct fake_sriov_kernel *kernel, const char *driver, const char *bdf)
@@ -323,7 +338,7 @@ struct fake_sriov_kernel *fake_sriov_kernel_open(void)
 					     .nvme = fake_sriov_nvme,
 					     .wait = fake_wait,
 					     .root = root,
-					     .netlink = -1,
+					     .netlink = {-1, -1},
 					     .ctx = kernel};
 	kernel->fail_err = EIO;
 	fake_root_write(root, "/proc/uptime", "1 1\n");

@@ -21,7 +21,8 @@ struct fake_sriov_pf {
 	const struct fake_sriov_card *card;
 	char bdf[RWY_BDF_LEN];
 	unsigned ifindex, total, nr_vfs;
-	rwy_attr_values vfs[FAKE_SRIOV_VFS]; /* those of the link only */
+	rwy_attr_values vfs[FAKE_SRIOV_VFS]; /* those of the link and of devlink only */
+	bool switchdev;			     /* the mode of its switch */
 	/* NVMe: queues and interrupts */
 	unsigned flexible[2], kept[2], kept_next[2];
 	struct {
@@ -47,9 +48,13 @@ struct fake_sriov_kernel {
 	struct fake_sriov_pf *down; /* has no link for so many waits */
 	unsigned nr_down;
 	bool link_never;
-	bool counters; /* were asked for */
-	size_t answer_len;
+	unsigned not_ready; /* refuses so many settings of VFs, which are still being reset */
+	bool counters;	    /* were asked for */
+	size_t answer_len;  /* of rtnetlink */
 	char answer[FAKE_SRIOV_ANSWER];
+	int family_err, mode_err; /* that devlink is not there, that only root may ask for it */
+	size_t told, to_tell;	  /* of generic netlink */
+	char tale[FAKE_SRIOV_ANSWER];
 };
 
 /* A kernel without PFs; close frees it and its root. */
@@ -60,9 +65,18 @@ struct fake_sriov_pf *fake_sriov_kernel_add_pf(struct fake_sriov_kernel *kernel,
 /* As a write to sriov_numvfs does it, but for counting and failing. */
 void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 			       unsigned nr);
-/* A request to rtnetlink, and its answer. */
-ssize_t fake_sriov_link_send(const struct rwy_sriov_sys *sys, const void *message, size_t len);
-ssize_t fake_sriov_link_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags);
+/* A request by netlink, and its answer. */
+ssize_t fake_sriov_link_send(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire,
+			     const void *message, size_t len);
+ssize_t fake_sriov_link_recv(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
+			     size_t len, int flags);
+/* The same of devlink. */
+void fake_sriov_devlink_send(struct fake_sriov_kernel *kernel, const void *message);
+ssize_t fake_sriov_devlink_recv(struct fake_sriov_kernel *kernel, void *buf, size_t len, int flags);
+/* VFs came or went, or the mode of the switch is another. */
+void fake_sriov_devlink_renew(struct fake_sriov_pf *pf);
+/* Some VF has a driver. */
+bool fake_sriov_kernel_is_bound(struct fake_sriov_kernel *kernel, const struct fake_sriov_pf *pf);
 /* The card is reset when VFs come and go, and has no link for a while. */
 bool fake_sriov_kernel_resets(const struct fake_sriov_pf *pf);
 /* An admin command. */

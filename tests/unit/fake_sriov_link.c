@@ -175,8 +175,13 @@ static int set_link(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf,
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(head);
 	const struct nlattr *list, *vf, *attr;
 	char name[128];
-	int rc = fake_sriov_kernel_begin(kernel);
+	int rc;
 
+	if (kernel->not_ready) {
+		kernel->not_ready--;
+		return strcmp(pf->card->driver, "ice") == 0 ? -EBUSY : -EAGAIN;
+	}
+	rc = fake_sriov_kernel_begin(kernel);
 	if (rc <= 0)
 		return rc;
 	if (info->ifi_change & IFF_UP) {
@@ -207,15 +212,12 @@ static void acknowledge(struct fake_sriov_kernel *kernel, const struct nlmsghdr 
 	kernel->answer_len = head->nlmsg_len;
 }
 
-ssize_t fake_sriov_link_send(const struct rwy_sriov_sys *sys, const void *message, size_t len)
+static void answer(struct fake_sriov_kernel *kernel, const struct nlmsghdr *head)
 {
-	struct fake_sriov_kernel *kernel = sys->ctx;
-	const struct nlmsghdr *head = message;
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(head);
 	const struct nlattr *attr;
 	struct fake_sriov_pf *pf = NULL;
 
-	assert_true(mnl_nlmsg_ok(head, (int)len));
 	for (unsigned i = 0; i < kernel->nr_pfs; i++)
 		if (kernel->pfs[i].ifindex == (unsigned)info->ifi_index)
 			pf = &kernel->pfs[i];
@@ -232,14 +234,27 @@ ssize_t fake_sriov_link_send(const struct rwy_sriov_sys *sys, const void *messag
 			kernel->counters = false;
 		fake_sriov_kernel_answer(kernel, pf, head->nlmsg_seq, kernel->counters);
 	}
+}
+
+ssize_t fake_sriov_link_send(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire,
+			     const void *message, size_t len)
+{
+	assert_true(mnl_nlmsg_ok(message, (int)len));
+	if (wire == RWY_SRIOV_GENERIC)
+		fake_sriov_devlink_send(sys->ctx, message);
+	else
+		answer(sys->ctx, message);
 	return (ssize_t)len;
 }
 
-ssize_t fake_sriov_link_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags)
+ssize_t fake_sriov_link_recv(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
+			     size_t len, int flags)
 {
 	struct fake_sriov_kernel *kernel = sys->ctx;
 	size_t part = RWY_MIN(len, kernel->answer_len);
 
+	if (wire == RWY_SRIOV_GENERIC)
+		return fake_sriov_devlink_recv(kernel, buf, len, flags);
 	if (!kernel->answer_len)
 		return -EAGAIN;
 	if (part)

@@ -79,14 +79,14 @@ static inline int sriov_rig_release(struct sriov_rig *rig, const char *bdf)
 /* All that there is to know of the host, as one text to be freed. */
 static inline char *sriov_rig_state(struct sriov_rig *rig)
 {
-	struct rwy_vf_link link;
+	struct rwy_nl nl;
 	struct rwy_pf_list list;
 	char *text;
 	size_t len;
 	FILE *file = open_memstream(&text, &len);
 
-	rwy_vf_link_init(&link, &rig->kernel->sys);
-	assert_int_equal(rwy_host_read(&link, &list), 0);
+	rwy_nl_init(&nl, &rig->kernel->sys);
+	assert_int_equal(rwy_host_read(&nl, &list), 0);
 	for (unsigned i = 0; i < list.nr; i++) {
 		char *pf = rwy_vf_file_format(&list.pfs[i]);
 
@@ -95,7 +95,7 @@ static inline char *sriov_rig_state(struct sriov_rig *rig)
 	}
 	fclose(file);
 	rwy_pf_list_fini(&list);
-	rwy_vf_link_fini(&link);
+	rwy_nl_fini(&nl);
 	return text;
 }
 

@@ -102,6 +102,12 @@ static void lists(void **state)
 	assert_int_equal(rwy_sysfs_list(root, note, &names, "/d"), 5);
 	assert_string_equal(names.text, "node0 node9 ");
 	assert_int_equal(rwy_sysfs_list(root, note, &names, "/none"), -ENOENT);
+	assert_int_equal(rwy_sysfs_first(root, names.text, sizeof(names.text), "/d"), 0);
+	assert_string_equal(names.text, "node0");
+	assert_int_equal(rwy_sysfs_first(root, names.text, 4, "/d"), 0);
+	assert_string_equal(names.text, "nod");
+	assert_int_equal(rwy_sysfs_first(root, names.text, sizeof(names.text), "/none"), -ENOENT);
+	assert_string_equal(names.text, "");
 }
 
 int main(void)

@@ -34,6 +34,20 @@ static const struct scene scenes[] = {
 	{"nvme", 0, false,
 	 "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 2, \"vfs\": [{\"range\": \"0-1\","
 	 " \"queues\": 2, \"interrupts\": 1, \"driver\": \"vfio-pci\"}]}]}"},
+	/* Switches: before VFs are made, after, and with VFs that are there. */
+	{"ice", 3, true,
+	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
+	 "{\"range\": \"1\", \"tx_share\": 100, \"tx_max\": 500, \"driver\": \"vfio-pci\"}]}]}"},
+	{"bnxt_en", 0, false,
+	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"numvfs\": 2}]}"},
+	{"mlx5_core", 2, true,
+	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
+	 "{\"range\": \"0-1\", \"hw_addr\": \"52:54:00:00:10:00\", \"roce\": false,"
+	 " \"migratable\": true, \"tx_max\": 1000}]}]}"},
+	{"mlx5_core", 0, false,
+	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"numvfs\": 3, \"vfs\": ["
+	 "{\"range\": \"0-2\", \"hw_addr\": \"52:54:00:00:10:00\", \"tx_share\": 10,"
+	 " \"driver\": \"vfio-pci\"}]}]}"},
 };
 
 static void set_up(struct sriov_rig *rig, const struct scene *scene)
@@ -130,8 +144,9 @@ static void released(void **state)
 	}
 }
 
-/* Each write fails once: all is as it was, and nothing is left to remember. */
-static void fails_everywhere(void **state)
+/* With each change of each scene going wrong, all is as it was. */
+static void wrong_everywhere(void (*go_wrong)(struct sriov_rig *rig, unsigned n),
+			     void (*look)(struct sriov_rig *rig))
 {
 	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
 		char *done;
@@ -143,14 +158,11 @@ static void fails_everywhere(void **state)
 
 			set_up(&rig, &scenes[s]);
 			before = sriov_rig_state(&rig);
-			rig.kernel->fail_at = n;
+			go_wrong(&rig, n);
 			assert_int_equal(apply(&rig, &scenes[s]), 1);
-			assert_non_null(strstr(rig.out, "failed "));
-			assert_null(strstr(rig.out, "stuck"));
+			look(&rig);
 			after = sriov_rig_state(&rig);
 			assert_string_equal(before, after);
-			assert_false(sriov_rig_has(&rig, "journal"));
-			assert_false(sriov_rig_has(&rig, PF ".found"));
 			free(before);
 			free(after);
 			sriov_rig_close(&rig);
@@ -159,29 +171,39 @@ static void fails_everywhere(void **state)
 	}
 }
 
-/* Each write is taken by the kernel, which then does not do it: reading back tells. */
+static void let_fail(struct sriov_rig *rig, unsigned n)
+{
+	rig->kernel->fail_at = n;
+}
+
+/* Nothing is left to remember. */
+static void look_at_failed(struct sriov_rig *rig)
+{
+	assert_non_null(strstr(rig->out, "failed "));
+	assert_null(strstr(rig->out, "stuck"));
+	assert_false(sriov_rig_has(rig, "journal"));
+	assert_false(sriov_rig_has(rig, PF ".found"));
+}
+
+static void fails_everywhere(void **state)
+{
+	wrong_everywhere(let_fail, look_at_failed);
+}
+
+/* The kernel takes a write, and then does not do it: reading back tells. */
+static void let_forget(struct sriov_rig *rig, unsigned n)
+{
+	rig->kernel->forget_at = n;
+}
+
+static void look_at_forgotten(struct sriov_rig *rig)
+{
+	assert_null(strstr(rig->out, "stuck"));
+}
+
 static void forgotten_everywhere(void **state)
 {
-	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
-		char *done;
-		unsigned nr = count_changes(&scenes[s], &done);
-
-		for (unsigned n = 1; n <= nr; n++) {
-			struct sriov_rig rig;
-			char *before, *after;
-
-			set_up(&rig, &scenes[s]);
-			before = sriov_rig_state(&rig);
-			rig.kernel->forget_at = n;
-			assert_int_equal(apply(&rig, &scenes[s]), 1);
-			after = sriov_rig_state(&rig);
-			assert_string_equal(before, after);
-			free(before);
-			free(after);
-			sriov_rig_close(&rig);
-		}
-		free(done);
-	}
+	wrong_everywhere(let_forget, look_at_forgotten);
 }
 
 /* Killed before and after each write; the next run undoes, and then does all. */
@@ -317,8 +339,25 @@ static void late_vfs(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* Some drivers take nothing for a VF while that is being reset. */
+static void not_ready(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct scene *scene = &scenes[i];
+		struct sriov_rig rig;
+
+		/* The first one's driver has no such thing, the second one's says so. */
+		set_up(&rig, scene);
+		rig.kernel->not_ready = 5;
+		assert_int_equal(apply(&rig, scene), i ? 0 : 1);
+		assert_int_equal(rig.kernel->not_ready, i ? 0 : 4);
+		sriov_rig_close(&rig);
+	}
+}
+
 /* A card that has no link any more: rates are waited for, and then all is undone. */
-static ssize_t no_send(const struct rwy_sriov_sys *sys, const void *message, size_t len)
+static ssize_t no_send(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire,
+		       const void *message, size_t len)
 {
 	return -ENETDOWN;
 }
@@ -480,6 +519,7 @@ int main(void)
 		cmocka_unit_test(killed_in_recovery),
 		cmocka_unit_test(unsupported),
 		cmocka_unit_test(late_vfs),
+		cmocka_unit_test(not_ready),
 		cmocka_unit_test(no_link),
 		cmocka_unit_test(only_what_differs),
 		cmocka_unit_test(two_at_once),

@@ -13,7 +13,7 @@
 struct rig {
 	struct fake_sriov_kernel *kernel;
 	struct fake_sriov_pf *fake;
-	struct rwy_vf_link link;
+	struct rwy_nl nl;
 	struct rwy_pf pf;
 };
 
@@ -26,14 +26,14 @@ static void set_up(struct rig *rig, const char *driver, unsigned nr)
 	for (unsigned i = 0; i < nr; i++)
 		snprintf(rig->fake->vfs[i][RWY_ATTR_MAC], RWY_ATTR_TEXT, "52:54:00:00:%02x:%02x",
 			 i >> 8, i & 0xff);
-	rwy_vf_link_init(&rig->link, &rig->kernel->sys);
+	rwy_nl_init(&rig->nl, &rig->kernel->sys);
 	assert_int_equal(rwy_pf_init(&rig->pf, rig->kernel->sys.root, PF), 0);
 }
 
 static void tear_down(struct rig *rig)
 {
 	rwy_pf_fini(&rig->pf);
-	rwy_vf_link_fini(&rig->link);
+	rwy_nl_fini(&rig->nl);
 	fake_sriov_kernel_close(rig->kernel);
 }
 
@@ -47,7 +47,7 @@ static void read_256(void **state)
 		set_up(&rig, fake_sriov_cards[i].driver, 256);
 		for (unsigned v = 0; v < 256; v += 2)
 			strcpy(rig.fake->vfs[v][RWY_ATTR_VLAN], "4094,qos=7,proto=802.1ad");
-		assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), 0);
+		assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), 0);
 		assert_false(rig.kernel->counters);
 		for (unsigned v = 0; v < 256; v++)
 			for (unsigned a = 0; a < RWY_ATTR_NR; a++)
@@ -63,10 +63,10 @@ static void counters(void **state)
 	struct rig rig;
 
 	set_up(&rig, "ixgbe", 256);
-	assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, true), 0);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, true), 0);
 	assert_true(rig.kernel->counters);
 	/* More than the list's own length can say. */
-	assert_true(rig.link.room > UINT16_MAX);
+	assert_true(rig.nl.room > UINT16_MAX);
 	for (unsigned v = 0; v < 256; v++) {
 		assert_true(rig.pf.vfs[v].counted);
 		assert_int_equal(rig.pf.vfs[v].counter[RWY_VF_RX_PACKETS],
@@ -103,12 +103,12 @@ static void set_and_read(void **state)
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(settings); i++) {
 		enum rwy_attr attr = settings[i].attr;
 
-		assert_int_equal(rwy_vf_link_set(&rig.link, rig.pf.ifindex, 3, attr,
+		assert_int_equal(rwy_vf_link_set(&rig.nl, rig.pf.ifindex, 3, attr,
 						 settings[i].text),
 				 0);
 		assert_string_equal(rig.fake->vfs[3][attr], settings[i].text);
 		assert_string_not_equal(rig.fake->vfs[2][RWY_ATTR_MAC], "52:54:00:ab:cd:ef");
-		assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), 0);
+		assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), 0);
 		assert_string_equal(rig.pf.vfs[3].value[attr], settings[i].text);
 	}
 	assert_int_equal(rig.kernel->nr_changes, RWY_ARRAY_SIZE(settings));
@@ -120,24 +120,24 @@ static void refused(void **state)
 	struct rig rig;
 
 	set_up(&rig, "igb", 2);
-	assert_int_equal(rwy_vf_link_set(&rig.link, rig.pf.ifindex, 0, RWY_ATTR_RSS_QUERY, "on"),
+	assert_int_equal(rwy_vf_link_set(&rig.nl, rig.pf.ifindex, 0, RWY_ATTR_RSS_QUERY, "on"),
 			 -EOPNOTSUPP);
-	assert_int_equal(rwy_vf_link_set(&rig.link, rig.pf.ifindex, 7, RWY_ATTR_TRUST, "on"),
+	assert_int_equal(rwy_vf_link_set(&rig.nl, rig.pf.ifindex, 7, RWY_ATTR_TRUST, "on"),
 			 -EINVAL);
-	assert_int_equal(rwy_vf_link_set(&rig.link, 99, 0, RWY_ATTR_TRUST, "on"), -ENODEV);
-	assert_int_equal(rwy_vf_link_set(&rig.link, rig.pf.ifindex, 0, RWY_ATTR_MAC, "nonsense"),
+	assert_int_equal(rwy_vf_link_set(&rig.nl, 99, 0, RWY_ATTR_TRUST, "on"), -ENODEV);
+	assert_int_equal(rwy_vf_link_set(&rig.nl, rig.pf.ifindex, 0, RWY_ATTR_MAC, "nonsense"),
 			 -EINVAL);
-	assert_int_equal(rwy_vf_link_set(&rig.link, rig.pf.ifindex, 0, RWY_ATTR_MSIX, "3"),
-			 -EINVAL);
+	assert_int_equal(rwy_vf_link_set(&rig.nl, rig.pf.ifindex, 0, RWY_ATTR_MSIX, "3"), -EINVAL);
 	rig.pf.ifindex = 99;
-	assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), -ENODEV);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), -ENODEV);
 	tear_down(&rig);
 }
 
 /* ---- answers of all kinds ---- */
 
 /* The next answer is what is in kernel->answer, whatever was asked. */
-static ssize_t send_nothing(const struct rwy_sriov_sys *sys, const void *message, size_t len)
+static ssize_t send_nothing(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire,
+			    const void *message, size_t len)
 {
 	struct fake_sriov_kernel *kernel = sys->ctx;
 
@@ -168,12 +168,12 @@ static void cut_everywhere(void **state)
 		int err;
 
 		/* An exact buffer each time, so that a sanitizer sees a byte too many. */
-		rwy_vf_link_fini(&rig.link);
-		rwy_vf_link_init(&rig.link, &rig.kernel->sys);
+		rwy_nl_fini(&rig.nl);
+		rwy_nl_init(&rig.nl, &rig.kernel->sys);
 		rig.kernel->answer_len = len ? len : 1;
 		if (len >= sizeof(*head))
 			head->nlmsg_len = (uint32_t)len;
-		err = rwy_vf_link_read(&rig.link, &rig.pf, false);
+		err = rwy_vf_link_read(&rig.nl, &rig.pf, false);
 		/* An answer may have no list, and what is behind it does not matter. */
 		assert_int_equal(err, len == list || len >= whole - 8 ? 0 : -EBADMSG);
 		rig.kernel->answer_len = 0;
@@ -197,9 +197,9 @@ static void wrong_everywhere(void **state)
 
 			prepare(&rig);
 			memcpy(rig.kernel->answer + at, &wrong[i], sizeof(wrong[i]));
-			rwy_vf_link_fini(&rig.link);
-			rwy_vf_link_init(&rig.link, &rig.kernel->sys);
-			err = rwy_vf_link_read(&rig.link, &rig.pf, false);
+			rwy_nl_fini(&rig.nl);
+			rwy_nl_init(&rig.nl, &rig.kernel->sys);
+			err = rwy_vf_link_read(&rig.nl, &rig.pf, false);
 			assert_true(err == 0 || err == -EBADMSG);
 			rig.kernel->answer_len = 0;
 		}
@@ -213,7 +213,7 @@ static void told_of_fewer(void **state)
 
 	set_up(&rig, "igb", 7);
 	rig.fake->nr_vfs = 5;
-	assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), -EBADMSG);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), -EBADMSG);
 	assert_true(log_said("told of 5 VFs of 7"));
 	assert_string_equal(rig.pf.vfs[4].value[RWY_ATTR_MAC], "52:54:00:00:00:04");
 	assert_string_equal(rig.pf.vfs[5].value[RWY_ATTR_MAC], "");
@@ -228,18 +228,19 @@ static void other_answers(void **state)
 	set_up(&rig, "igb", 2);
 	head = prepare(&rig);
 	head->nlmsg_type = RTM_DELLINK;
-	assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), -EBADMSG);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), -EBADMSG);
 	rig.kernel->answer_len = 0;
-	assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), -EAGAIN);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), -EAGAIN);
 	head = prepare(&rig);
 	head->nlmsg_type = NLMSG_ERROR;
 	head->nlmsg_len = sizeof(*head) + 2;
-	assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), -EBADMSG);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), -EBADMSG);
 	tear_down(&rig);
 }
 
 /* Late answers to something that was given up are passed over. */
-static ssize_t late_recv(const struct rwy_sriov_sys *sys, void *buf, size_t len, int flags)
+static ssize_t late_recv(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
+			 size_t len, int flags)
 {
 	struct fake_sriov_kernel *kernel = sys->ctx;
 	struct nlmsghdr *head = (struct nlmsghdr *)kernel->answer;
@@ -261,7 +262,7 @@ static void late_answers(void **state)
 
 	set_up(&rig, "igb", 2);
 	rig.kernel->sys.recv = late_recv;
-	assert_int_equal(rwy_vf_link_read(&rig.link, &rig.pf, false), 0);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, false), 0);
 	assert_int_equal(rig.kernel->nr_waits, 4);
 	assert_string_equal(rig.pf.vfs[1].value[RWY_ATTR_MAC], "52:54:00:00:00:01");
 	tear_down(&rig);
