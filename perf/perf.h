@@ -9,6 +9,7 @@ int rwy_perf_compare_main(int argc, char **argv);
 int rwy_perf_metrics_main(int argc, char **argv);
 int rwy_perf_blk_main(int argc, char **argv);
 int rwy_perf_ring_main(int argc, char **argv);
+int rwy_perf_sriov_main(int argc, char **argv);
 int rwy_perf_map_main(int argc, char **argv);
 int rwy_perf_vmm_main(int argc, char **argv);
 int rwy_perf_report_main(int argc, char **argv);
