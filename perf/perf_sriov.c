@@ -171,7 +171,7 @@ int rwy_perf_sriov_main(int argc, char **argv)
 		"journal and reads all back; the script finds the\nVFs made, and checks "
 		"nothing. Each request by netlink goes to the kernel, on both sides,\nwhich "
 		"refuses it: no card's driver is in these times. strace counts the system "
-		"calls of\nother runs, and those of making the host are taken off.",
+		"calls of\nother runs, less those that make the host and the files of its VFs.",
 		.opts = opts,
 		.nr = RWY_ARRAY_SIZE(opts),
 		.ctx = &bench,

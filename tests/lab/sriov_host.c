@@ -4,7 +4,7 @@
  *
  *   sriov_host ours NR             ringway-sriov apply there, and "took N us"
  *   sriov_host by-hand NR SCRIPT.. SCRIPT... ROOT BDF INTERFACE NR, on a card that has its VFs
- *   sriov_host nothing NR          neither
+ *   sriov_host nothing NR          the card has its VFs, and that is all
  *
  * What it takes to ask the kernel is not saved: each request to the model goes to this machine's
  * kernel, too, which has nothing to do for it and says so.
@@ -145,6 +145,8 @@ int main(int argc, char **argv)
 		status = apply(&host, nr);
 	else if (strcmp(argv[1], "by-hand") == 0)
 		status = by_hand(&host, argv + 3, argc - 3, argv[2]);
+	else
+		fake_sriov_kernel_set_vfs(host.kernel, host.kernel->pfs, nr);
 	fake_sriov_kernel_close(host.kernel);
 	return status;
 }
