@@ -56,8 +56,7 @@ static int ask_all(const struct vfio_pci_hot_reset_info *info, const struct rwy_
 		char bdf[RWY_BDF_LEN];
 		int fd = -1, rc;
 
-		snprintf(bdf, sizeof(bdf), "%04x:%02x:%02x.%x", d->segment & 0xffffu, d->bus,
-			 d->devfn >> 3u, d->devfn & 7u);
+		rwy_bdf_format(bdf, d->segment, d->bus, d->devfn);
 		rc = ops->allow(ops->ctx, bdf, &fd);
 		if (rc == 0)
 			add_group(reset, fd);

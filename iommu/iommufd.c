@@ -142,7 +142,7 @@ int rwy_iommufd_attach(struct rwy_iommufd *io, int device_fd, const char *token)
 	if (err) {
 		rwy_error("the function cannot be had: %s%s", strerror(-err),
 			  err == -EPERM	   ? ": boot with interrupt remapping"
-			  : err == -EACCES ? RWY_IOMMUFD_NO_TOKEN
+			  : err == -EACCES ? RWY_TOKEN_MISSING
 					   : "");
 		return err;
 	}

@@ -26,8 +26,6 @@ void rwy_iommufd_close(struct rwy_iommufd *io);
 /* The file of a device (/dev/vfio/devices/...) that matches a function. -ENOENT: none, not logged.
  */
 RWY_MUST_CHECK int rwy_iommufd_device(const struct rwy_vfio_sys *sys, const char *bdf);
-#define RWY_IOMMUFD_NO_TOKEN \
-	": whoever has its PF has a token for it: give the same with token=UUID"
 
 /* token: as rwy_token_parse takes it, or NULL. -errno, logged. */
 RWY_MUST_CHECK int rwy_iommufd_attach(struct rwy_iommufd *io, int device_fd, const char *token);

@@ -228,7 +228,7 @@ static int get_device(struct rwy_space *space, const struct group *group,
 	if (fd < 0)
 		rwy_error("%s: the group does not hand it out: %s%s", device->bdf, strerror(-fd),
 			  fd == -ENODEV	  ? ": bind it to vfio-pci"
-			  : fd == -EACCES ? RWY_IOMMUFD_NO_TOKEN
+			  : fd == -EACCES ? RWY_TOKEN_MISSING
 					  : "");
 	return fd;
 }

@@ -7,6 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+void rwy_bdf_format(char bdf[RWY_BDF_LEN], unsigned domain, unsigned bus, unsigned devfn)
+{
+	snprintf(bdf, RWY_BDF_LEN, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff,
+		 devfn >> 3 & 0x1f, devfn & 7);
+}
+
 static int parse(const char *text, char bdf[RWY_BDF_LEN])
 {
 	unsigned domain = 0, bus, device, function;
@@ -23,8 +29,7 @@ static int parse(const char *text, char bdf[RWY_BDF_LEN])
 	}
 	if (text[end] || device > 0x1f || function > 7)
 		return -EINVAL;
-	snprintf(bdf, RWY_BDF_LEN, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, device,
-		 function);
+	rwy_bdf_format(bdf, domain, bus, device << 3 | function);
 	return 0;
 }
 

@@ -13,4 +13,7 @@
  */
 RWY_MUST_CHECK int rwy_bdf_parse(const char *text, char bdf[RWY_BDF_LEN]);
 
+/* The full name from its numbers: bus, device and function as config space has them (devfn). */
+void rwy_bdf_format(char bdf[RWY_BDF_LEN], unsigned domain, unsigned bus, unsigned devfn);
+
 #endif

@@ -2,6 +2,7 @@
 /* The IOMMU, and the functions of the host that a guest could be given. */
 #include "vmm/doctor.h"
 
+#include "lib/pci_group.h"
 #include "lib/sysfs.h"
 #include "vmm/layout.h"
 
@@ -180,9 +181,7 @@ struct group {
 	unsigned nr_members; /* bridges apart */
 	unsigned nr_vfio;
 	unsigned nr_wanted;
-	char members[200];	/* "0000:01:00.0 (igb) ..." */
-	char foreign[NAME_LEN]; /* a member whose driver is the host's */
-	char driver[NAME_LEN];	/* that one's */
+	char members[200]; /* "0000:01:00.0 (igb) ..." */
 };
 
 static void add_member(struct group *group, const char *bdf, const char *driver)
@@ -209,12 +208,7 @@ static int look_at_member(void *ctx, const char *bdf)
 	group->nr_members++;
 	group->nr_wanted += is_wanted(class_code);
 	add_member(group, bdf, driver);
-	if (strcmp(driver, "vfio-pci") == 0) {
-		group->nr_vfio++;
-	} else if (strcmp(driver, "no driver") != 0 && strcmp(driver, "pci-stub") != 0) {
-		snprintf(group->foreign, sizeof(group->foreign), "%s", bdf);
-		snprintf(group->driver, sizeof(group->driver), "%s", driver);
-	}
+	group->nr_vfio += strstr(driver, "vfio") != NULL; /* variants have longer names */
 	return 0;
 }
 
@@ -222,15 +216,18 @@ static int look_at_member(void *ctx, const char *bdf)
 static void judge_group(struct group *group)
 {
 	struct rwy_doctor *doctor = group->doctor;
+	struct rwy_pci_group_user user;
 
-	if (group->nr_vfio && group->foreign[0]) {
+	if (group->nr_vfio &&
+	    rwy_pci_group_search(doctor->root, (unsigned)strtoul(group->name, NULL, 10), NULL,
+				 &user) > 0) {
 		rwy_doctor_say(doctor, FAIL, "group", "%s cannot be used: %s", group->name,
 			       group->members);
 		rwy_doctor_mend(doctor,
 				"echo vfio-pci >/sys/bus/pci/devices/%s/driver_override; "
 				"echo %s >/sys/bus/pci/drivers/%s/unbind; "
 				"echo %s >/sys/bus/pci/drivers_probe",
-				group->foreign, group->foreign, group->driver, group->foreign);
+				user.bdf, user.bdf, user.driver, user.bdf);
 	} else if (group->nr_vfio) {
 		rwy_doctor_say(doctor, OK, "group", "%s can be given to a guest: %s", group->name,
 			       group->members);

@@ -47,6 +47,16 @@ static void no_names(void **state)
 		assert_int_equal(rwy_bdf_parse(bad[i], bdf), -EINVAL);
 }
 
+static void numbers(void **state)
+{
+	char bdf[RWY_BDF_LEN];
+
+	rwy_bdf_format(bdf, 0, 1, 0x10 << 3);
+	assert_string_equal(bdf, "0000:01:10.0");
+	rwy_bdf_format(bdf, 0xabcd, 0xff, 0xff);
+	assert_string_equal(bdf, "abcd:ff:1f.7");
+}
+
 static void links(void **state)
 {
 	char path[FAKE_ROOT_PATH], bdf[RWY_BDF_LEN];
@@ -63,6 +73,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
 		cmocka_unit_test(no_names),
+		cmocka_unit_test(numbers),
 		cmocka_unit_test_setup_teardown(links, fake_root_open, fake_root_close),
 	};
 
