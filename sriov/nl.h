@@ -6,6 +6,7 @@
 #ifndef RWY_SRIOV_NL_H
 #define RWY_SRIOV_NL_H
 
+#include "lib/bdf.h"
 #include "sriov/sriov_sys.h"
 
 #include <libmnl/libmnl.h>
@@ -18,9 +19,11 @@ struct rwy_nl {
 	uint32_t seq;
 	void *buf; /* the last datagram; owned */
 	size_t room;
-	int devlink;	      /* the family's number; 0: not asked for yet; or -errno */
-	uint32_t first_port;  /* of VF 0, as the last VF's lets one guess */
-	char why[RWY_NL_WHY]; /* what the kernel said of the last error, or empty */
+	int devlink;		   /* the family's number; 0: not asked for yet; or -errno */
+	uint32_t first_port;	   /* of VF 0, as the last VF's lets one guess */
+	char link_of[RWY_BDF_LEN]; /* whose interface link is, empty: not looked for */
+	unsigned link;		   /* its index */
+	char why[RWY_NL_WHY];	   /* what the kernel said of the last error, or empty */
 };
 
 /* sys must live as long. */

@@ -83,16 +83,18 @@ static const struct rwy_pf_rule *rule_of(const struct rwy_sriov_sys *sys, const 
 	return rwy_pf_rule_of(driver);
 }
 
-/* Some drivers refuse rates with -EINVAL until there is a nl; -ENETDOWN says what is the matter.
+/* Some drivers refuse rates with -EINVAL until there is a link; -ENETDOWN says what is the matter.
  */
-static int wait_for_link(const struct rwy_sriov_sys *sys, const char *pf, const char *netdev)
+static int wait_for_link(const struct rwy_sriov_sys *sys, const char *pf)
 {
 	uint64_t carrier;
+	char netdev[16];
 
 	if (!rule_of(sys, pf)->rate_by_link)
 		return 0;
 	for (unsigned ms = 0; ms < LINK_MS; ms += LOOK_MS) {
-		if (rwy_sysfs_read_uint(sys->root, &carrier, DEVICE "/net/%s/carrier", pf,
+		if (rwy_sysfs_first(sys->root, netdev, sizeof(netdev), DEVICE "/net", pf) == 0 &&
+		    rwy_sysfs_read_uint(sys->root, &carrier, DEVICE "/net/%s/carrier", pf,
 					netdev) == 0 &&
 		    carrier)
 			return 0;
@@ -101,19 +103,32 @@ static int wait_for_link(const struct rwy_sriov_sys *sys, const char *pf, const 
 	return -ENETDOWN;
 }
 
+/* The PF's interface is looked for when it is another PF's turn, or its driver may have made
+ * another. */
+static int find_link(struct rwy_nl *nl, const char *pf)
+{
+	char name[16];
+	int err;
+
+	if (strcmp(nl->link_of, pf) == 0)
+		return 0;
+	err = rwy_pf_find_link(nl->sys->root, pf, name, &nl->link);
+	if (!err)
+		snprintf(nl->link_of, sizeof(nl->link_of), "%s", pf);
+	return err;
+}
+
 static int set_link(struct rwy_nl *nl, const struct rwy_vf_step *step)
 {
-	unsigned ifindex;
-	char name[16];
-	int err = rwy_pf_find_link(nl->sys->root, step->pf, name, &ifindex);
+	int err = find_link(nl, step->pf);
 
 	if (!err && step->attr == RWY_ATTR_RATE)
-		err = wait_for_link(nl->sys, step->pf, name);
+		err = wait_for_link(nl->sys, step->pf);
 	if (err)
 		return err;
 	if (step->attr == RWY_ATTR_UP)
-		return rwy_vf_link_set_up(nl, ifindex, strcmp(step->to, "on") == 0);
-	return rwy_vf_link_set(nl, ifindex, (unsigned)step->vf, step->attr, step->to);
+		return rwy_vf_link_set_up(nl, nl->link, strcmp(step->to, "on") == 0);
+	return rwy_vf_link_set(nl, nl->link, (unsigned)step->vf, step->attr, step->to);
 }
 
 static int set_vf(struct rwy_nl *nl, const struct rwy_vf_step *step)
@@ -168,6 +183,8 @@ int rwy_vf_step_run(struct rwy_nl *nl, const struct rwy_vf_step *step)
 {
 	int err = step->to[0] ? run_once(nl, step) : 0;
 
+	if (rwy_attr_is_upheaval(step->attr))
+		nl->link_of[0] = '\0';
 	for (unsigned ms = 0; is_not_yet(nl->sys, step, err) && ms < READY_MS; ms += LOOK_MS) {
 		nl->sys->wait(nl->sys, LOOK_MS);
 		err = run_once(nl, step);
