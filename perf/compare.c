@@ -262,6 +262,7 @@ int rwy_compare_run(struct rwy_compare *compare)
 	if (err < 0)
 		return err;
 	compare->result.emulated = is_emulated();
+	rwy_facts_read("", &compare->result.facts);
 	strcpy(compare->result.placement, compare->placement);
 	snprintf(compare->result.ended, sizeof(compare->result.ended), "it was still under way");
 	for (unsigned p = 0; err == 0 && p < compare->nr_paths; p++)

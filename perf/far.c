@@ -16,6 +16,8 @@
 #define SERVE_MS 10000
 #define OWN_NS	 "/proc/thread-self/ns/net"
 
+const char *const rwy_far_server[] = {"iperf3", "-s", "-4", "--forceflush", NULL};
+
 /* A script, in the namespace. */
 static int call(struct rwy_run *run, struct rwy_far *far, unsigned cpu, const char *script)
 {
@@ -92,7 +94,6 @@ int rwy_far_take(struct rwy_run *run, struct rwy_far *far, unsigned cpu, const c
 
 int rwy_far_serve(struct rwy_run *run, struct rwy_far *far, unsigned cpu, const char *guest_mac)
 {
-	static const char *const argv[] = {"iperf3", "-s", "-4", "--forceflush", NULL};
 	char script[1024], neighbour[256] = "";
 	int err;
 
@@ -112,7 +113,7 @@ int rwy_far_serve(struct rwy_run *run, struct rwy_far *far, unsigned cpu, const 
 	err = rwy_far_enter(far);
 	if (err < 0)
 		return err;
-	err = rwy_run_start(run, &far->server, "iperf3", cpu, argv);
+	err = rwy_run_start(run, &far->server, "iperf3", cpu, rwy_far_server);
 	rwy_far_leave(far);
 	return err == 0 ? rwy_run_expect(run, &far->server, 0, "listening", SERVE_MS) : err;
 }

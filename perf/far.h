@@ -12,6 +12,9 @@
 #define RWY_FAR_IF  "rwy0"		/* what a tap in it is to be called */
 #define RWY_FAR_MAC "52:54:00:52:57:01" /* what its interface gets, if it has no other */
 
+/* Its server's command line. */
+extern const char *const rwy_far_server[];
+
 struct rwy_far {
 	int fd;		 /* the namespace; -1: closed */
 	int home_fd;	 /* the one that we are from */

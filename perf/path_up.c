@@ -197,18 +197,32 @@ int rwy_path_memory(const struct rwy_path_up *up, double *bytes)
 	return err;
 }
 
+/* One more line: in the far end's network namespace, or not. */
+static void add_command(char *text, size_t text_len, bool inside, unsigned cpu,
+			const char *const *argv)
+{
+	size_t have = strlen(text);
+
+	if (!argv[0])
+		return;
+	have += (size_t)snprintf(text + have, text_len - have, "%s%s", have ? "\n" : "",
+				 inside ? "nsenter --net=FAR " : "");
+	if (have < text_len)
+		rwy_run_command(argv, cpu, text + have, text_len - have);
+}
+
 void rwy_path_commands(const struct rwy_path_up *up, char *text, size_t text_len)
 {
-	size_t have = 0;
+	const struct rwy_guest_config *config = &up->config;
+	bool net = up->path->kind == RWY_RESULT_NET;
 
 	text[0] = '\0';
-	if (up->args.nr > 0) {
-		rwy_run_command(up->args.words, up->env->cpu_back, text, text_len);
-		have = strlen(text);
-		if (have + 1 < text_len)
-			text[have++] = '\n';
-	}
-	rwy_run_command(up->guest.args.words, up->env->cpu_back, text + have, text_len - have);
+	add_command(text, text_len, net, up->env->cpu_back, up->args.words);
+	add_command(text, text_len, config->attach == RWY_GUEST_NET_TAP,
+		    config->vmm->starts_on_guest_cpu ? config->cpu : config->cpu_vmm,
+		    up->guest.args.words);
+	if (net)
+		add_command(text, text_len, true, up->env->cpu_far, rwy_far_server);
 }
 
 /* ---- what is counted ---- */

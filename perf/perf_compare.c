@@ -5,6 +5,7 @@
 #include "lib/sysfs.h"
 #include "perf/compare.h"
 #include "perf/perf.h"
+#include "perf/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct cli {
 	const char *out;
 	bool kinds[RWY_RESULT_KINDS];
 	bool list;
+	bool place;
 	char file[512];
 	char dir[40];
 	char kernel[512]; /* if not named */
@@ -208,6 +210,12 @@ static int set_cpus(void *cli, char *value, struct rwy_opt_why *why)
 	return 0;
 }
 
+static int set_place(void *cli, char *value, struct rwy_opt_why *why)
+{
+	((struct cli *)cli)->place = !strcmp(value, "auto");
+	return ((struct cli *)cli)->place ? 0 : rwy_opt_fail(why, "must be auto");
+}
+
 static int set_vfio(void *cli, char *value, struct rwy_opt_why *why)
 {
 	struct rwy_path_env *env = env_of(cli);
@@ -255,13 +263,57 @@ static void choose(struct cli *cli)
 		compare->works[compare->nr_works++] = &rwy_works[i];
 }
 
-static void place(struct rwy_compare *compare)
+/* All on one node if it can be; what cannot is said. */
+static int place_auto(struct rwy_compare *compare)
 {
-	const struct rwy_path_env *env = &compare->env;
+	struct rwy_path_env *env = &compare->env;
+	struct rwy_place_topology *topology = calloc(1, sizeof(*topology));
+	struct rwy_place *place = calloc(1, sizeof(*place));
+	struct rwy_place_wish wish = {
+		.memory = (uint64_t)env->memory_mib << 20,
+		.nr_vcpus = 1,
+		.nr_reactors = 2,
+		.nr_devices = env->nr_functions,
+	};
+	int err = topology && place ? rwy_place_read("", topology) : -ENOMEM;
 
-	snprintf(compare->placement, sizeof(compare->placement),
-		 "guest on CPU %u, VMM and back-end on CPU %u, far end on CPU %u", env->cpu_guest,
-		 env->cpu_back, env->cpu_far);
+	for (unsigned i = 0; i < env->nr_functions; i++) {
+		struct rwy_place_device *device = &wish.devices[i];
+
+		snprintf(device->name, sizeof(device->name), "%s", env->functions[i].bdf);
+		device->node = rwy_place_device("", env->functions[i].bdf);
+	}
+	if (err == 0)
+		err = rwy_place_choose(topology, &wish, place);
+	if (err == 0) {
+		env->memory_node = (int)place->memory_node;
+		env->cpu_guest = place->vcpus[0];
+		env->cpu_back = place->reactors[0];
+		env->cpu_far = place->reactors[1];
+		snprintf(compare->placement, sizeof(compare->placement), "%s", place->text);
+	} else {
+		fprintf(stderr, "ringway-perf: --place: %s%s%s\n",
+			place && place->text[0] ? place->text : "",
+			place && place->text[0] ? ": " : "", strerror(-err));
+	}
+	free(place);
+	free(topology);
+	return err;
+}
+
+static int place(struct cli *cli)
+{
+	struct rwy_compare *compare = cli->compare;
+	const struct rwy_path_env *env = &compare->env;
+	int err = cli->place ? place_auto(compare) : 0;
+
+	if (!cli->place)
+		snprintf(compare->placement, sizeof(compare->placement),
+			 "guest on CPU %u, VMM and back-end on CPU %u, far end on CPU %u",
+			 env->cpu_guest, env->cpu_back, env->cpu_far);
+	else if (err == 0)
+		fprintf(stderr, "%s\n", compare->placement);
+	return err;
 }
 
 static int list(const struct cli *cli)
@@ -362,8 +414,7 @@ static int run(struct cli *cli)
 		return RWY_OPT_EXIT_USAGE;
 	}
 	choose(cli);
-	place(compare);
-	if (make_guest(cli) < 0 || prepare(cli) < 0)
+	if (place(cli) < 0 || make_guest(cli) < 0 || prepare(cli) < 0)
 		return RWY_OPT_EXIT_USAGE;
 	err = rwy_compare_run(compare);
 	rmdir(cli->dir);
@@ -409,6 +460,10 @@ static const struct rwy_opt opts[] = {
 	{"cpus", "A,B[,C]",
 	 "CPU of the guest, of VMM and back-end, and of what is at the far end (default 0,1,1).",
 	 set_cpus},
+	{"place", "auto",
+	 "Chooses these CPUs, and the node of the guest's memory: one NUMA node for all of it and\n"
+	 "for the functions of --vfio where that can be. Says what is where and why.",
+	 set_place},
 	{"memory", "SIZE", "Memory of the guest (default 512M).", set_memory},
 	{"disk", "SIZE", "Size of disks (default 256M).", set_disk},
 	{"scratch", "DIR", "Where the files of disks are made (default /var/tmp).", set_scratch},

@@ -23,7 +23,7 @@
 #define RWY_RESULT_FORMAT   "ringway-perf result 1"
 #define RWY_RESULT_TIME	    "%Y-%m-%dT%H:%M:%SZ" /* of strftime, in UTC */
 #define RWY_RESULT_TIME_LEN 32
-#define RWY_RESULT_PATHS    64
+#define RWY_RESULT_PATHS    128
 #define RWY_RESULT_ROUNDS   RWY_SUMMARY_MAX
 #define RWY_RESULT_VALUES   128 /* of one round of one path */
 #define RWY_RESULT_OF	    40

@@ -123,19 +123,22 @@ const struct rwy_work *rwy_work_find(const char *key)
 /* ---- what it came to ---- */
 
 /* What the guest says, under the names that it has for it. */
-static int put_answer(const struct rwy_answer *answer, struct rwy_result_round *round)
+static int put_answer(struct rwy_path_up *up, const struct rwy_answer *answer,
+		      struct rwy_result_round *round)
 {
 	static const struct {
 		const char *name;
 		enum rwy_result_metric metric;
+		bool moves; /* more than nothing shows that something was done */
 	} said[] = {
-		{"bps", RWY_RESULT_BPS},       {"pps", RWY_RESULT_PPS},
-		{"loss", RWY_RESULT_LOSS},     {"iops", RWY_RESULT_IOPS},
-		{"p50", RWY_RESULT_LAT_P50},   {"p99", RWY_RESULT_LAT_P99},
-		{"p999", RWY_RESULT_LAT_P999}, {"max", RWY_RESULT_LAT_MAX},
-		{"cpu", RWY_RESULT_CPU_GUEST},
+		{"bps", RWY_RESULT_BPS, true},	      {"pps", RWY_RESULT_PPS, true},
+		{"loss", RWY_RESULT_LOSS, false},     {"iops", RWY_RESULT_IOPS, true},
+		{"p50", RWY_RESULT_LAT_P50, true},    {"p99", RWY_RESULT_LAT_P99, false},
+		{"p999", RWY_RESULT_LAT_P999, false}, {"max", RWY_RESULT_LAT_MAX, false},
+		{"cpu", RWY_RESULT_CPU_GUEST, false},
 	};
 	const double *iops = rwy_answer_get(answer, "iops");
+	bool moved = false;
 	int err = 0;
 
 	for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(said); i++) {
@@ -143,6 +146,11 @@ static int put_answer(const struct rwy_answer *answer, struct rwy_result_round *
 
 		if (value)
 			err = rwy_result_set(round, said[i].metric, NULL, *value);
+		moved |= value && said[i].moves && *value > 0;
+	}
+	if (err == 0 && !moved) {
+		snprintf(up->why, sizeof(up->why), "it stood still: nothing was measured");
+		return -ENODATA;
 	}
 	if (err == 0 && iops)
 		err = rwy_result_set(round, RWY_RESULT_BPS, NULL, *iops * BITS_A_BLOCK);
@@ -172,7 +180,7 @@ static int put_backend(struct rwy_path_up *up, const struct sample *sample, doub
 static int put(struct rwy_path_up *up, const struct sample *sample, struct rwy_result_round *round)
 {
 	double ops = value_of(&sample->answer, "ops");
-	int err = put_answer(&sample->answer, round);
+	int err = put_answer(up, &sample->answer, round);
 
 	if (err == 0)
 		err = rwy_cost_put(&sample->scope, &sample->cost[0], &sample->cost[1], ops, round);
