@@ -25,6 +25,7 @@ const char rwy_report_css[] =
 ".note{border-left:4px solid var(--warn);background:var(--warn-bg);color:var(--warn);"
 "padding:.6rem .9rem;margin:.8rem 0;border-radius:0 6px 6px 0;max-width:none}\n"
 ".advice{font-size:1.15rem;line-height:1.45;max-width:none;margin:.2rem 0 .8rem}\n"
+".short{font-size:1.05rem;margin:1.2rem 0 0}.short dt{font-weight:600;color:var(--ink)}\n"
 ".cards{display:grid;grid-template-columns:repeat(3,1fr);gap:1rem}\n"
 ".card{background:var(--panel);border-radius:8px;padding:.9rem 1rem}\n"
 ".card h4{margin:0;font-size:.8rem;text-transform:uppercase;letter-spacing:.06em;color:var(--muted)}\n"
@@ -60,7 +61,7 @@ const char rwy_report_css[] =
 "dl{display:grid;grid-template-columns:minmax(9rem,max-content) 1fr;gap:.3rem 1.2rem;margin:0;font-size:.9rem}\n"
 "dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}\n"
 ".differs{background:var(--warn-bg)}\n"
-"@media(max-width:820px){.cards,.plots{grid-template-columns:1fr}body{padding:1.2rem .9rem}}\n"
+"@media screen and (max-width:820px){.cards,.plots{grid-template-columns:1fr}body{padding:1.2rem .9rem}}\n"
 "@media print{body{max-width:none;padding:0;font-size:10pt}h2{break-after:avoid}figure,.card,tr,pre{break-inside:avoid}"
 ".plots{gap:1rem}.scroll{overflow:visible}td,th{padding:.25rem .4rem}"
 "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";

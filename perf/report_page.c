@@ -53,6 +53,14 @@ void rwy_report_group_name(FILE *out, const struct rwy_report_group *group)
 		       group->workload);
 }
 
+static bool measured(const struct rwy_report_group *group)
+{
+	for (unsigned i = 0; i < group->nr; i++)
+		if (group->paths[i]->nr_rounds > 0)
+			return true;
+	return false;
+}
+
 static unsigned count_status(const struct rwy_result *result, enum rwy_result_status status)
 {
 	unsigned nr = 0;
@@ -285,12 +293,26 @@ static void put_commands(FILE *out, const struct rwy_result *result)
 	rwy_report_put(out, "</section>\n");
 }
 
-static bool measured(const struct rwy_report_group *group)
+/* Of several workloads, the advice for each at one glance. */
+static void put_short(FILE *out, const struct rwy_report *report)
 {
-	for (unsigned i = 0; i < group->nr; i++)
-		if (group->paths[i]->nr_rounds > 0)
-			return true;
-	return false;
+	char text[TEXT_LEN];
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < report->nr_groups; i++)
+		nr += measured(&report->groups[i]);
+	if (nr < 2)
+		return;
+	rwy_report_put(out, "<dl class=\"short\">\n");
+	for (unsigned i = 0; i < report->nr_groups; i++) {
+		if (!measured(&report->groups[i]))
+			continue;
+		rwy_report_advice(&report->groups[i], text, sizeof(text));
+		rwy_report_put(out, "<dt>");
+		rwy_report_group_name(out, &report->groups[i]);
+		rwy_report_put(out, "</dt><dd>%s</dd>\n", text);
+	}
+	rwy_report_put(out, "</dl>\n");
 }
 
 int rwy_report_page(FILE *out, const struct rwy_report *report)
@@ -303,6 +325,7 @@ int rwy_report_page(FILE *out, const struct rwy_report *report)
 	rwy_report_head(out, title);
 	rwy_report_put(out, "<header><h1>Which attach path for this guest?</h1>\n");
 	rwy_report_run_line(out, report);
+	put_short(out, report);
 	rwy_report_put(out, "</header>\n<main>\n");
 	for (unsigned i = 0; i < report->nr_groups && !err; i++) {
 		const struct rwy_report_group *group = &report->groups[i];

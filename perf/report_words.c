@@ -63,11 +63,12 @@ static void say_best(struct words *w, const struct rwy_report_group *group, enum
 
 	rwy_report_number(rank->metric, rank->rows[0].figure.median, number);
 	if (aim == RWY_REPORT_RATE)
-		say(w, "%s moves %s %s", name, number, rwy_report_unit(rank->metric, group->kind));
+		say(w, "“%s” moves %s %s", name, number,
+		    rwy_report_unit(rank->metric, group->kind));
 	else if (aim == RWY_REPORT_LATENCY)
-		say(w, "With %s, 99 of 100 %ss take at most %s", name, op, number);
+		say(w, "With “%s”, 99 of 100 %ss take at most %s", name, op, number);
 	else
-		say(w, "%s costs %s of CPU time a %s", name, number, op);
+		say(w, "“%s” costs %s of CPU time a %s", name, number, op);
 }
 
 /* The first that is shown to be worse: rows with too few rounds show nothing. */
@@ -86,11 +87,12 @@ static void say_lead(struct words *w, const struct rwy_report_rank *rank, enum r
 	const struct rwy_summary_ratio *r = &next->ratio;
 
 	if (aim == RWY_REPORT_RATE)
-		say(w, ": %.2f times as much as the next best, %s (%.2f to %.2f", 1 / r->median,
+		say(w, ": %.2f times as much as the next best, “%s” (%.2f to %.2f", 1 / r->median,
 		    next->path->name, 1 / r->high, 1 / r->low);
 	else
-		say(w, "; with the next best, %s, %.2f times as %s (%.2f to %.2f", next->path->name,
-		    r->median, aim == RWY_REPORT_LATENCY ? "long" : "much", r->low, r->high);
+		say(w, "; with the next best, “%s”, %.2f times as %s (%.2f to %.2f",
+		    next->path->name, r->median, aim == RWY_REPORT_LATENCY ? "long" : "much",
+		    r->low, r->high);
 	say(w, ", %u rounds).", r->nr);
 	if (rank->nr_few > 0)
 		say(w, " %u of the others had too few rounds to be compared.", rank->nr_few);
@@ -192,14 +194,14 @@ static void say_leaders(struct words *w, const struct rwy_report_rank *rank)
 {
 	unsigned nr = 0;
 
-	say(w, "%s", rank->rows[0].path->name);
+	say(w, "“%s”", rank->rows[0].path->name);
 	if (rank->nr_tied >= NAMES_SHOWN) {
 		say(w, " or any of %u others", rank->nr_tied);
 		return;
 	}
 	for (unsigned i = 1; i < rank->nr; i++)
 		if (is_leader(rank, rank->rows[i].path))
-			say(w, "%s%s", ++nr == rank->nr_tied ? " or " : ", ",
+			say(w, "%s“%s”", ++nr == rank->nr_tied ? " or " : ", ",
 			    rank->rows[i].path->name);
 }
 
