@@ -5,17 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum rwy_result_metric aim_metric(enum rwy_report_aim aim, enum rwy_result_kind kind)
-{
-	switch (aim) {
-	case RWY_REPORT_LATENCY:
-		return RWY_RESULT_LAT_P99;
-	case RWY_REPORT_COST:
-		return RWY_RESULT_COST;
-	default:
-		return rwy_result_rate(kind);
-	}
-}
+/* What an aim is judged by: the first of these that any path of the group has. */
+static const struct {
+	unsigned nr;
+	enum rwy_result_metric metrics[3];
+} choices[RWY_REPORT_AIMS] = {
+	[RWY_REPORT_RATE] = {3, {RWY_RESULT_PPS, RWY_RESULT_IOPS, RWY_RESULT_BPS}},
+	[RWY_REPORT_LATENCY] = {1, {RWY_RESULT_LAT_P99}},
+	[RWY_REPORT_COST] = {2, {RWY_RESULT_COST, RWY_RESULT_COST_KIB}},
+};
 
 /* ---- figures ---- */
 
@@ -174,6 +172,13 @@ static void rank_paths(struct rwy_report_rank *rank, const struct rwy_report_gro
 	call(rank);
 }
 
+static void judge_group(struct rwy_report_group *group)
+{
+	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++)
+		for (unsigned i = 0; i < choices[aim].nr && group->ranks[aim].nr == 0; i++)
+			rank_paths(&group->ranks[aim], group, choices[aim].metrics[i]);
+}
+
 /* ---- groups ---- */
 
 static struct rwy_report_group *group_of(struct rwy_report *report,
@@ -192,13 +197,15 @@ static struct rwy_report_group *group_of(struct rwy_report *report,
 	return group;
 }
 
-/* Those that have a rate in its order, the others behind in theirs. */
+/* Those that were ranked in that order, the others behind in theirs. */
 static void order_paths(struct rwy_report_group *group)
 {
-	const struct rwy_report_rank *rank = &group->ranks[RWY_REPORT_RATE];
+	const struct rwy_report_rank *rank = group->ranks;
 	const struct rwy_result_path *old[RWY_RESULT_PATHS];
 	unsigned nr = 0, nr_old = group->nr;
 
+	while (rank->nr == 0 && rank < &group->ranks[RWY_REPORT_AIMS - 1])
+		rank++;
 	memcpy(old, group->paths, sizeof(old));
 	for (unsigned i = 0; i < rank->nr; i++)
 		group->paths[nr++] = rank->rows[i].path;
@@ -230,8 +237,7 @@ static int judge(struct rwy_report *report)
 	for (unsigned i = 0; i < report->nr_groups; i++) {
 		struct rwy_report_group *group = &report->groups[i];
 
-		for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++)
-			rank_paths(&group->ranks[aim], group, aim_metric(aim, group->kind));
+		judge_group(group);
 		order_paths(group);
 		for (unsigned p = 0; p < group->nr; p++)
 			group->hues[p] = p % RWY_REPORT_HUES;

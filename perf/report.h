@@ -22,7 +22,7 @@
 enum rwy_report_aim { RWY_REPORT_RATE, RWY_REPORT_LATENCY, RWY_REPORT_COST, RWY_REPORT_AIMS };
 
 enum rwy_report_call {
-	RWY_REPORT_NONE,  /* nobody was measured for it */
+	RWY_REPORT_NONE,  /* no path was measured for it */
 	RWY_REPORT_ALONE, /* one path was: there is nothing to compare it with */
 	RWY_REPORT_FEW,	  /* too few rounds to tell the best from any other */
 	RWY_REPORT_TIED,  /* what sets the best one off from some others is not above the noise */
@@ -46,7 +46,10 @@ struct rwy_report_rank {
 	struct rwy_report_row rows[RWY_RESULT_PATHS];
 };
 
-/* Paths with one kind of workload, in the order of their rates; those without one come last. */
+/*
+ * Paths with one kind of workload, in the order of their rates, or of the first aim that any was
+ * measured for; those without come last.
+ */
 struct rwy_report_group {
 	enum rwy_result_kind kind;
 	const char *workload;

@@ -81,11 +81,12 @@ void rwy_report_run_line(FILE *out, const struct rwy_report *report)
 		started[0] = '\0';
 	rwy_report_put(out,
 		       "<p class=\"meta\">%s · %s · Ringway %s · %u paths measured, %u failed, "
-		       "%u missing · up to %u rounds each, ",
+		       "%u missing · up to %u round%s each, ",
 		       result->host_name, started, result->version,
 		       count_status(result, RWY_RESULT_MEASURED),
 		       count_status(result, RWY_RESULT_FAILED),
-		       count_status(result, RWY_RESULT_MISSING), result->rounds);
+		       count_status(result, RWY_RESULT_MISSING), result->rounds,
+		       result->rounds == 1 ? "" : "s");
 	if (result->seconds < 120)
 		rwy_report_put(out, "%u s</p>\n", (unsigned)result->seconds);
 	else
@@ -133,14 +134,16 @@ static void put_advice(FILE *out, const struct rwy_report_group *group)
 	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++) {
 		const struct rwy_report_rank *rank = &group->ranks[aim];
 
+		if (rank->nr == 0)
+			continue;
 		rwy_report_reason(group, aim, text, sizeof(text));
 		rwy_report_put(out,
 			       "<div class=\"card\" data-aim=\"%s\"><h4>%s</h4>\n"
 			       "<div class=\"winner\">%s</div>\n"
 			       "<span class=\"tag %s\">%s</span>\n<p>%s</p></div>\n",
 			       rwy_result_metrics[rank->metric].key, rwy_report_aim_name(aim),
-			       rank->nr ? rank->rows[0].path->name : "–",
-			       rwy_report_call_name(rank->call), tag(rank->call), text);
+			       rank->rows[0].path->name, rwy_report_call_name(rank->call),
+			       tag(rank->call), text);
 	}
 	rwy_report_put(out, "</div>\n");
 }
@@ -191,12 +194,12 @@ static int put_plot(FILE *out, const struct rwy_report_group *group, const char 
 
 static int draw_rate(FILE *out, const struct rwy_report_group *group)
 {
-	return rwy_report_plot_rows(out, group, rwy_result_rate(group->kind));
+	return rwy_report_plot_rows(out, group, group->ranks[RWY_REPORT_RATE].metric);
 }
 
 static int draw_cost(FILE *out, const struct rwy_report_group *group)
 {
-	return rwy_report_plot_rows(out, group, RWY_RESULT_COST);
+	return rwy_report_plot_rows(out, group, group->ranks[RWY_REPORT_COST].metric);
 }
 
 static int draw_exits(FILE *out, const struct rwy_report_group *group)

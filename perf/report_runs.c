@@ -218,7 +218,7 @@ static int put_plot(FILE *out, const struct runs *runs, const struct rwy_report_
 		all->workload = like->workload;
 		rwy_report_put(out, "<figure class=\"single\"><figcaption>Throughput: more is "
 				    "better</figcaption>");
-		err = rwy_report_plot_rows(out, all, rwy_result_rate(like->kind));
+		err = rwy_report_plot_rows(out, all, like->ranks[RWY_REPORT_RATE].metric);
 		rwy_report_put(out, "</figure>\n");
 	}
 	free(copies);
@@ -316,7 +316,8 @@ static int put_group(FILE *out, const struct runs *runs, const struct rwy_report
 	put_advice(out, runs, group);
 	err = put_plot(out, runs, group);
 	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++)
-		put_aim(out, runs, group, aim);
+		if (group->ranks[aim].nr > 0)
+			put_aim(out, runs, group, aim);
 	rwy_report_put(out, "</section>\n");
 	return err;
 }

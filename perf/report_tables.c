@@ -18,7 +18,7 @@ static const struct theme {
 	{"Cost",
 	 {RWY_RESULT_COST, RWY_RESULT_CPU_HOST, RWY_RESULT_CPU_GUEST, RWY_RESULT_CYCLES,
 	  RWY_RESULT_EXITS, RWY_RESULT_KICKS, RWY_RESULT_IRQS},
-	 7},
+	 8},
 	{"Footprint", {RWY_RESULT_SETUP, RWY_RESULT_MEMORY}, 2},
 };
 
@@ -190,19 +190,27 @@ static void put_price(FILE *out, const struct rwy_report_rank *rank,
 
 void rwy_report_prices(FILE *out, const struct rwy_report_group *group)
 {
+	unsigned nr = 0;
+
+	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++)
+		nr = RWY_MAX(nr, group->ranks[aim].nr);
+	if (nr < 2)
+		return;
 	rwy_report_put(out, "<h3>What another choice costs</h3>\n<div class=\"scroll\"><table>\n"
 			    "<thead><tr><th scope=\"col\">Path</th>");
 	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++)
-		rwy_report_put(out, "<th scope=\"col\">%s<small>%s</small></th>",
-			       rwy_report_aim_name(aim),
-			       rwy_result_metrics[group->ranks[aim].metric].title);
+		if (group->ranks[aim].nr > 0)
+			rwy_report_put(out, "<th scope=\"col\">%s<small>%s</small></th>",
+				       rwy_report_aim_name(aim),
+				       rwy_result_metrics[group->ranks[aim].metric].title);
 	rwy_report_put(out, "</tr></thead>\n<tbody>\n");
 	for (unsigned p = 0; p < group->nr; p++) {
 		if (group->paths[p]->status != RWY_RESULT_MEASURED)
 			continue;
 		put_path(out, group, p);
 		for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++)
-			put_price(out, &group->ranks[aim], group->paths[p]);
+			if (group->ranks[aim].nr > 0)
+				put_price(out, &group->ranks[aim], group->paths[p]);
 		rwy_report_put(out, "</tr>\n");
 	}
 	rwy_report_put(out, "</tbody></table></div>\n");

@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define ROUNDS_NEEDED 5 /* with fewer no interval has RWY_SUMMARY_CONFIDENCE */
-#define NAMES_SHOWN   3 /* of paths that cannot be told apart */
-#define TIMES_FROM    2 /* a factor from there on, a percentage below */
+#define ROUNDS_NEEDED "5" /* with fewer no interval has RWY_SUMMARY_CONFIDENCE */
+#define NAMES_SHOWN   3	  /* of paths that cannot be told apart */
+#define TIMES_FROM    2	  /* a factor from there on, a percentage below */
 
 const char *rwy_report_aim_name(enum rwy_report_aim aim)
 {
@@ -68,7 +68,8 @@ static void say_best(struct words *w, const struct rwy_report_group *group, enum
 	else if (aim == RWY_REPORT_LATENCY)
 		say(w, "With “%s”, 99 of 100 %ss take at most %s", name, op, number);
 	else
-		say(w, "“%s” costs %s of CPU time a %s", name, number, op);
+		say(w, "“%s” costs %s of CPU time a %s", name, number,
+		    rank->metric == RWY_RESULT_COST_KIB ? "KiB" : op);
 }
 
 /* The first that is shown to be worse: rows with too few rounds show nothing. */
@@ -120,8 +121,8 @@ void rwy_report_reason(const struct rwy_report_group *group, enum rwy_report_aim
 		    rank->nr_tied, rank->nr_tied == 1 ? "" : "s");
 		break;
 	case RWY_REPORT_FEW:
-		say(&w, ", the best median; to tell it from chance takes %d rounds at least.",
-		    ROUNDS_NEEDED);
+		say(&w, ", the best median; to tell it from chance takes " ROUNDS_NEEDED
+			" rounds at least.");
 		break;
 	default:
 		say(&w, ". No other path was measured for it.");
@@ -144,7 +145,7 @@ void rwy_report_price(const struct rwy_report_rank *rank, const struct rwy_repor
 	if (row == &rank->rows[0]) {
 		say(&w, "best");
 	} else if (r->nr == 0) {
-		say(&w, "no round in common");
+		say(&w, "cannot be compared");
 	} else if (r->low <= 1 && r->high >= 1) {
 		say(&w, "no difference shown (");
 		say_change(&w, r->low);
@@ -226,6 +227,20 @@ static void say_aims(struct words *w, const struct rwy_report_group *group,
 	}
 }
 
+/* Nothing was decided. */
+static const char *why_not(const struct rwy_report_group *group)
+{
+	bool few = false, alone = false;
+
+	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++) {
+		few |= group->ranks[aim].call == RWY_REPORT_FEW;
+		alone |= group->ranks[aim].call == RWY_REPORT_ALONE;
+	}
+	if (few)
+		return "to tell paths apart takes " ROUNDS_NEEDED " rounds at least";
+	return alone ? "only one path was measured" : "no path was measured";
+}
+
 void rwy_report_advice(const struct rwy_report_group *group, char *text, size_t len)
 {
 	struct words w = begin(text, len);
@@ -246,5 +261,5 @@ void rwy_report_advice(const struct rwy_report_group *group, char *text, size_t 
 	if (text[0])
 		say(&w, "%s", tied ? ". Where several are named, no difference was shown." : ".");
 	else
-		say(&w, "No recommendation: what was measured does not tell the paths apart.");
+		say(&w, "No recommendation: %s.", why_not(group));
 }

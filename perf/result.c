@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define KIB_BITS (8.0 * 1024)
+
 const struct rwy_result_metric_info rwy_result_metrics[RWY_RESULT_METRICS] = {
 	[RWY_RESULT_PPS] = {"pps", "throughput", "packets/s",
 			    "packets a second that arrived where they should, all directions",
@@ -59,6 +61,9 @@ const struct rwy_result_metric_info rwy_result_metrics[RWY_RESULT_METRICS] = {
 	[RWY_RESULT_COST] = {"cost", "CPU time", "ns/op",
 			     "time of the host's CPUs an operation: host CPU by throughput", true,
 			     false},
+	[RWY_RESULT_COST_KIB] = {"cost_kib", "CPU time a KiB", "ns",
+				 "time of the host's CPUs a KiB: host CPU by throughput in bits",
+				 true, false},
 	[RWY_RESULT_MEMORY] = {"memory", "memory overhead", "bytes",
 			       "memory of the host beyond the guest's own: VMM and back-end", true,
 			       false},
@@ -193,6 +198,7 @@ void rwy_result_derive(struct rwy_result_round *round, enum rwy_result_kind kind
 {
 	const struct rwy_stats_hist *hist = &round->latency;
 	const double *rate = rwy_result_get(round, rwy_result_rate(kind), NULL);
+	const double *bits = rwy_result_get(round, RWY_RESULT_BPS, NULL);
 	const double *cpu = rwy_result_get(round, RWY_RESULT_CPU_HOST, NULL);
 
 	if (hist->count > 0) {
@@ -203,6 +209,8 @@ void rwy_result_derive(struct rwy_result_round *round, enum rwy_result_kind kind
 	}
 	if (rate && cpu && *rate > 0)
 		derive(round, RWY_RESULT_COST, *cpu / *rate * 1e9);
+	else if (!rate && bits && cpu && *bits > 0)
+		derive(round, RWY_RESULT_COST_KIB, *cpu / *bits * KIB_BITS * 1e9);
 }
 
 enum rwy_result_metric rwy_result_rate(enum rwy_result_kind kind)

@@ -128,7 +128,7 @@ static void too_few_rounds(void **state)
 	rank = judge(*state, &result, &report);
 	assert_int_equal(rank->call, RWY_REPORT_FEW);
 	price(rank, 1, "50 % less (50 to 50 %), too few rounds");
-	advice(&report, "No recommendation: what was measured does not tell the paths apart.");
+	advice(&report, "No recommendation: to tell paths apart takes 5 rounds at least.");
 	rwy_report_close(&report);
 }
 
@@ -219,12 +219,52 @@ static void what_follows_is_derived(void **state)
 	assert_int_equal(rwy_result_set(&round, RWY_RESULT_LAT_P999, NULL, 42), 0);
 	rwy_result_derive(&round, RWY_RESULT_NET);
 	assert_true(*rwy_result_get(&round, RWY_RESULT_COST, NULL) == 2000);
+	assert_null(rwy_result_get(&round, RWY_RESULT_COST_KIB, NULL));
 	assert_true(*rwy_result_get(&round, RWY_RESULT_LAT_P999, NULL) == 42); /* as measured */
 	assert_true(*rwy_result_get(&round, RWY_RESULT_LAT_MAX, NULL) == 100000);
 	value = rwy_result_get(&round, RWY_RESULT_LAT_P50, NULL);
 	assert_true(fabs(*value - 50000) < 500); /* far below the width of its bucket */
 	value = rwy_result_get(&round, RWY_RESULT_LAT_P99, NULL);
 	assert_true(fabs(*value - 99000) < 1000);
+}
+
+/* A stream has no packets that anybody counted, pings have no rate. */
+static void what_there_is_is_judged(void **state)
+{
+	struct rwy_result result;
+	struct rwy_report report;
+	const struct rwy_report_group *group;
+
+	assert_int_equal(rwy_result_init(&result, ROUNDS), 0);
+	for (unsigned p = 0; p < 2; p++) {
+		struct rwy_result_path *path =
+			rwy_result_add_path(&result, RWY_RESULT_NET, p ? "b" : "a", "w");
+
+		for (unsigned i = 0; i < ROUNDS; i++) {
+			struct rwy_result_round *round = rwy_result_add_round(path, i);
+
+			assert_int_equal(rwy_result_set(round, RWY_RESULT_BPS, NULL,
+							8192e6 * (p + 1)),
+					 0);
+			assert_int_equal(rwy_result_set(round, RWY_RESULT_CPU_HOST, NULL, 1), 0);
+		}
+		path = rwy_result_add_path(&result, RWY_RESULT_NET, p ? "b" : "a", "pings");
+		for (unsigned i = 0; i < ROUNDS; i++)
+			assert_int_equal(rwy_result_set(rwy_result_add_round(path, i),
+							RWY_RESULT_LAT_P99, NULL, 1000 - 500 * p),
+					 0);
+	}
+	(void)judge(*state, &result, &report);
+	group = &report.groups[0];
+	assert_int_equal(group->ranks[RWY_REPORT_RATE].metric, RWY_RESULT_BPS);
+	assert_int_equal(group->ranks[RWY_REPORT_COST].metric, RWY_RESULT_COST_KIB);
+	assert_true(group->ranks[RWY_REPORT_COST].rows[0].figure.median == 500);
+	advice(&report, "Take “b” for throughput and host CPU.");
+	group = &report.groups[1];
+	assert_int_equal(group->ranks[RWY_REPORT_RATE].call, RWY_REPORT_NONE);
+	assert_int_equal(group->ranks[RWY_REPORT_LATENCY].call, RWY_REPORT_CLEAR);
+	assert_string_equal(group->paths[0]->name, "b");
+	rwy_report_close(&report);
 }
 
 static void numbers(void **state)
@@ -343,6 +383,7 @@ int main(void)
 		ROOTED(pairs_say_more_than_medians),
 		ROOTED(groups_keep_workloads_apart),
 		cmocka_unit_test(what_follows_is_derived),
+		ROOTED(what_there_is_is_judged),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(text_is_escaped),
 		ROOTED(csv_has_no_formulas),
