@@ -92,6 +92,39 @@ static void compare(const struct rwy_result_path *a, const struct rwy_result_pat
 	rwy_summary_compare(x, y, nr, rwy_result_metrics[metric].lower_is_better, out);
 }
 
+/* The interval that holds the true median of a path's rounds: that of ratios to 1. */
+static void interval(const struct rwy_result_path *path, enum rwy_result_metric metric,
+		     struct rwy_summary_ratio *out)
+{
+	double values[RWY_RESULT_ROUNDS], ones[RWY_RESULT_ROUNDS];
+	unsigned nr = rwy_report_values(path, metric, NULL, values);
+
+	for (unsigned i = 0; i < nr; i++)
+		ones[i] = 1;
+	rwy_summary_compare(values, ones, nr, false, out);
+}
+
+int rwy_report_across(const struct rwy_result_path *path, const struct rwy_result_path *first,
+		      enum rwy_result_metric metric, double *ratio,
+		      enum rwy_summary_verdict *verdict)
+{
+	bool lower = rwy_result_metrics[metric].lower_is_better;
+	struct rwy_summary_ratio a, b;
+
+	interval(path, metric, &a);
+	interval(first, metric, &b);
+	if (a.nr == 0 || b.nr == 0 || a.median <= 0 || b.median <= 0)
+		return -ENODATA;
+	*ratio = a.median / b.median;
+	if (a.coverage < RWY_SUMMARY_CONFIDENCE || b.coverage < RWY_SUMMARY_CONFIDENCE)
+		*verdict = RWY_SUMMARY_FEW;
+	else if (a.low <= b.high && b.low <= a.high)
+		*verdict = RWY_SUMMARY_NOISE;
+	else
+		*verdict = (a.low > b.high) != lower ? RWY_SUMMARY_BETTER : RWY_SUMMARY_WORSE;
+	return 0;
+}
+
 /* ---- ranks ---- */
 
 static bool ahead(const struct rwy_report_row *a, const struct rwy_report_row *b, bool lower)
@@ -219,6 +252,25 @@ static void order_paths(struct rwy_report_group *group)
 	}
 }
 
+/* How many other names paths of this kind had before this one's came up. */
+static unsigned name_index(const struct rwy_result *result, const struct rwy_result_path *path)
+{
+	const char *names[RWY_RESULT_PATHS];
+	unsigned nr = 0, at = 0;
+
+	for (unsigned i = 0; i < result->nr_paths; i++) {
+		if (result->paths[i].kind != path->kind)
+			continue;
+		for (at = 0; at < nr && strcmp(names[at], result->paths[i].name); at++)
+			;
+		if (!strcmp(result->paths[i].name, path->name))
+			return at;
+		if (at == nr)
+			names[nr++] = result->paths[i].name;
+	}
+	return nr;
+}
+
 static int judge(struct rwy_report *report)
 {
 	struct rwy_result *result = &report->result;
@@ -239,8 +291,12 @@ static int judge(struct rwy_report *report)
 
 		judge_group(group);
 		order_paths(group);
-		for (unsigned p = 0; p < group->nr; p++)
-			group->hues[p] = p % RWY_REPORT_HUES;
+		for (unsigned p = 0; p < group->nr; p++) {
+			unsigned name = name_index(result, group->paths[p]);
+
+			group->hues[p] = (uint8_t)(name % RWY_REPORT_HUES);
+			group->dashes[p] = (uint8_t)(name / RWY_REPORT_HUES);
+		}
 	}
 	return 0;
 }

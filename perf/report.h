@@ -55,7 +55,12 @@ struct rwy_report_group {
 	const char *workload;
 	unsigned nr;
 	const struct rwy_result_path *paths[RWY_RESULT_PATHS];
-	uint8_t hues[RWY_RESULT_PATHS]; /* of the paths in plots, below RWY_REPORT_HUES */
+	/*
+	 * How each path is drawn: its hue and, once all hues are taken, its dashes. By its name, so
+	 * that it looks the same with each workload.
+	 */
+	uint8_t hues[RWY_RESULT_PATHS];	  /* below RWY_REPORT_HUES */
+	uint8_t dashes[RWY_RESULT_PATHS]; /* 0: a solid line */
 	struct rwy_report_rank ranks[RWY_REPORT_AIMS];
 };
 
@@ -76,6 +81,17 @@ const struct rwy_report_group *rwy_report_find_group(const struct rwy_report *re
 /* The path of that name, or NULL; without a group: NULL. */
 const struct rwy_result_path *rwy_report_find_path(const struct rwy_report_group *group,
 						   const char *name);
+
+/*
+ * A path in two runs: the ratio of its medians, and whether that is better, worse or neither.
+ * Rounds of different runs are no pairs, as nothing was measured next to each other. So the
+ * intervals of the two medians decide: only where they do not overlap was a difference shown, which
+ * errs on the side of saying nothing. -ENODATA: one of them has no figure, or it is 0.
+ */
+RWY_MUST_CHECK int rwy_report_across(const struct rwy_result_path *path,
+				     const struct rwy_result_path *first,
+				     enum rwy_result_metric metric, double *ratio,
+				     enum rwy_summary_verdict *verdict);
 
 /* "throughput", "latency", "host CPU" */
 const char *rwy_report_aim_name(enum rwy_report_aim aim);
@@ -171,6 +187,8 @@ void rwy_report_run_line(FILE *out, const struct rwy_report *report);
 /* "Network: 64 B packets", escaped. */
 void rwy_report_group_name(FILE *out, const struct rwy_report_group *group);
 void rwy_report_foot(FILE *out);
+/* What was not measured and why; run: its letter among several, or NULL. */
+void rwy_report_failures(FILE *out, const struct rwy_result *result, const char *run);
 extern const char rwy_report_css[]; /* report_css.c */
 
 /* ---- the documents; each returns negative errno ---- */

@@ -36,7 +36,28 @@ static json_t *metric_json(const struct rwy_result_path *path, enum rwy_result_m
 	return object;
 }
 
-static json_t *path_json(const struct rwy_result_path *path)
+/* Of each aim: how this path compares with itself in the first of several runs. */
+static json_t *across_json(const struct rwy_report_group *group, const struct rwy_result_path *path,
+			   const struct rwy_result_path *first)
+{
+	json_t *aims = first ? json_object() : NULL;
+
+	for (unsigned aim = 0; aims && aim < RWY_REPORT_AIMS; aim++) {
+		enum rwy_result_metric metric = group->ranks[aim].metric;
+		enum rwy_summary_verdict verdict;
+		double ratio;
+
+		if (rwy_report_across(path, first, metric, &ratio, &verdict) == 0)
+			json_object_set_new(aims, rwy_result_metrics[metric].key,
+					    json_pack("{sf ss}", "ratio", ratio, "verdict",
+						      rwy_summary_verdict_name(verdict)));
+	}
+	return aims;
+}
+
+/* first: the same path in the first run; NULL where this is it, or has none */
+static json_t *path_json(const struct rwy_report_group *group, const struct rwy_result_path *path,
+			 const struct rwy_result_path *first)
 {
 	json_t *metrics = json_object();
 
@@ -46,9 +67,10 @@ static json_t *path_json(const struct rwy_result_path *path)
 		if (metric)
 			json_object_set_new(metrics, rwy_result_metrics[m].key, metric);
 	}
-	return json_pack("{ss ss ss ss ss ss so}", "name", path->name, "vmm", path->vmm, "backend",
-			 path->backend, "status", rwy_result_status_name(path->status), "reason",
-			 path->reason, "commands", path->commands, "metrics", metrics);
+	return json_pack("{ss ss ss ss ss ss so so*}", "name", path->name, "vmm", path->vmm,
+			 "backend", path->backend, "status", rwy_result_status_name(path->status),
+			 "reason", path->reason, "commands", path->commands, "metrics", metrics,
+			 "to_first_run", across_json(group, path, first));
 }
 
 static json_t *ratio_json(const struct rwy_summary_ratio *r)
@@ -74,13 +96,17 @@ static json_t *rank_json(const struct rwy_report_group *group, enum rwy_report_a
 			 rwy_report_call_name(rank->call), "reason", reason, "ranking", rows);
 }
 
-static json_t *group_json(const struct rwy_report_group *group)
+/* first: the first run, NULL where this is it */
+static json_t *group_json(const struct rwy_report_group *group, const struct rwy_report *first)
 {
+	const struct rwy_report_group *same = first ? rwy_report_find_group(first, group) : NULL;
 	json_t *paths = json_array(), *ranks = json_array();
 	char advice[TEXT_LEN];
 
 	for (unsigned i = 0; i < group->nr; i++)
-		json_array_append_new(paths, path_json(group->paths[i]));
+		json_array_append_new(paths,
+				      path_json(group, group->paths[i],
+						rwy_report_find_path(same, group->paths[i]->name)));
 	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++)
 		json_array_append_new(ranks, rank_json(group, aim));
 	rwy_report_advice(group, advice, sizeof(advice));
@@ -89,7 +115,7 @@ static json_t *group_json(const struct rwy_report_group *group)
 			 paths);
 }
 
-static json_t *run_json(const struct rwy_report *report)
+static json_t *run_json(const struct rwy_report *report, const struct rwy_report *first)
 {
 	const struct rwy_result *result = &report->result;
 	json_t *groups = json_array(), *facts = json_object();
@@ -103,7 +129,7 @@ static json_t *run_json(const struct rwy_report *report)
 		json_object_set_new(facts, result->facts.facts[i].name,
 				    json_string(result->facts.facts[i].value));
 	for (unsigned i = 0; i < report->nr_groups; i++)
-		json_array_append_new(groups, group_json(&report->groups[i]));
+		json_array_append_new(groups, group_json(&report->groups[i], first));
 	return json_pack("{ss ss ss ss sf sb si ss so ss so}", "dir", report->dir, "host",
 			 result->host_name, "ringway", result->version, "started", started,
 			 "seconds", result->seconds, "emulated", (int)result->emulated, "rounds",
@@ -117,7 +143,7 @@ int rwy_report_json(FILE *out, const struct rwy_report *reports, unsigned nr)
 	int err;
 
 	for (unsigned i = 0; i < nr; i++)
-		json_array_append_new(runs, run_json(&reports[i]));
+		json_array_append_new(runs, run_json(&reports[i], i ? &reports[0] : NULL));
 	root = json_pack("{ss so}", "format", "ringway-perf report 1", "runs", runs);
 	/* text of a result is UTF-8: its loader has seen to that */
 	err = root && json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS)) == 0

@@ -122,7 +122,7 @@ static const char *tag(enum rwy_report_call call)
 	}
 }
 
-static void put_advice(FILE *out, const struct rwy_report_group *group)
+static void put_advice(FILE *out, const struct rwy_report_group *group, bool emulated)
 {
 	char text[TEXT_LEN];
 
@@ -130,6 +130,8 @@ static void put_advice(FILE *out, const struct rwy_report_group *group)
 	rwy_report_put(out, "<section class=\"group\" data-workload=\"%s\">\n<h2>",
 		       group->workload);
 	rwy_report_group_name(out, group);
+	if (emulated)
+		rwy_report_put(out, " <span class=\"tag few\">emulated</span>");
 	rwy_report_put(out, "</h2>\n<p class=\"advice\">%s</p>\n<div class=\"cards\">\n", text);
 	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++) {
 		const struct rwy_report_rank *rank = &group->ranks[aim];
@@ -166,7 +168,7 @@ static void put_legend(FILE *out, const struct rwy_report_group *group)
 			       "<line x1=\"1\" x2=\"27\" y1=\"5\" y2=\"5\" stroke-width=\"3\" "
 			       "stroke=\"var(--c%u)\" stroke-dasharray=\"%s\"/></svg>%s</li>",
 			       group->hues[i],
-			       dashes[RWY_MIN(i / RWY_REPORT_HUES, RWY_ARRAY_SIZE(dashes) - 1)],
+			       dashes[RWY_MIN(group->dashes[i], RWY_ARRAY_SIZE(dashes) - 1)],
 			       group->paths[i]->name);
 	}
 	rwy_report_put(out, "</ul>");
@@ -243,15 +245,16 @@ static int put_plots(FILE *out, const struct rwy_report_group *group)
 
 /* ---- what was not measured, where, and how ---- */
 
-static void put_failures(FILE *out, const struct rwy_result *result)
+void rwy_report_failures(FILE *out, const struct rwy_result *result, const char *run)
 {
 	if (count_status(result, RWY_RESULT_MEASURED) == result->nr_paths)
 		return;
 	rwy_report_put(out,
-		       "<section id=\"unmeasured\"><h2>Not measured</h2>\n"
+		       "<section class=\"unmeasured\"><h2>Not measured%s%s</h2>\n"
 		       "<div class=\"scroll\"><table class=\"text\"><thead><tr>"
 		       "<th scope=\"col\">Path</th><th scope=\"col\">Workload</th>"
-		       "<th scope=\"col\"></th><th scope=\"col\">Why</th></tr></thead><tbody>\n");
+		       "<th scope=\"col\"></th><th scope=\"col\">Why</th></tr></thead><tbody>\n",
+		       run ? " in run " : "", run ? run : "");
 	for (unsigned i = 0; i < result->nr_paths; i++) {
 		const struct rwy_result_path *path = &result->paths[i];
 		const char *status = rwy_result_status_name(path->status);
@@ -335,13 +338,13 @@ int rwy_report_page(FILE *out, const struct rwy_report *report)
 
 		if (!measured(group))
 			continue;
-		put_advice(out, group);
+		put_advice(out, group, result->emulated);
 		err = put_plots(out, group);
 		rwy_report_prices(out, group);
 		rwy_report_tables(out, group);
 		rwy_report_put(out, "</section>\n");
 	}
-	put_failures(out, result);
+	rwy_report_failures(out, result, NULL);
 	put_host(out, result);
 	put_commands(out, result);
 	rwy_report_put(out, "</main>\n");

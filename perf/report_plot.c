@@ -342,7 +342,7 @@ int rwy_report_plot_latency(FILE *out, const struct rwy_report_group *group)
 		if (curve->total == 0)
 			continue;
 		curve->hue = group->hues[i];
-		curve->dash = i / RWY_REPORT_HUES + 1;
+		curve->dash = group->dashes[i] + 1;
 		operations = RWY_MAX(operations, curve->total);
 		low = RWY_MIN(low, first_value(curve));
 		high = RWY_MAX(high, curve->max);

@@ -2,9 +2,7 @@
 /*
  * The page of several runs: of several hosts, or of one at several dates.
  *
- * Rounds of different runs are no pairs: nothing was measured next to each other. So runs are
- * compared by the intervals of their medians, and only where these do not overlap is one called
- * better; that errs on the side of saying nothing.
+ * Rounds of different runs are no pairs: see rwy_report_across for how they are compared.
  */
 #include "perf/report.h"
 
@@ -30,36 +28,6 @@ static void put_letter(FILE *out, unsigned run)
 	rwy_report_put(out, "%s", text);
 }
 
-/* ---- verdicts ---- */
-
-/* The interval that holds the true median of a path's rounds; ratio->coverage 0: no rounds. */
-static void interval(const struct rwy_result_path *path, enum rwy_result_metric metric,
-		     struct rwy_summary_ratio *ratio)
-{
-	double values[RWY_RESULT_ROUNDS], ones[RWY_RESULT_ROUNDS];
-	unsigned nr = rwy_report_values(path, metric, NULL, values);
-
-	for (unsigned i = 0; i < nr; i++)
-		ones[i] = 1;
-	rwy_summary_compare(values, ones, nr, false, ratio);
-}
-
-static enum rwy_summary_verdict judge(const struct rwy_result_path *path,
-				      const struct rwy_result_path *first,
-				      enum rwy_result_metric metric)
-{
-	struct rwy_summary_ratio a, b;
-
-	interval(path, metric, &a);
-	interval(first, metric, &b);
-	if (a.coverage < RWY_SUMMARY_CONFIDENCE || b.coverage < RWY_SUMMARY_CONFIDENCE)
-		return RWY_SUMMARY_FEW;
-	if (a.low <= b.high && b.low <= a.high)
-		return RWY_SUMMARY_NOISE;
-	return (a.low > b.high) != rwy_result_metrics[metric].lower_is_better ? RWY_SUMMARY_BETTER
-									      : RWY_SUMMARY_WORSE;
-}
-
 /* ---- tables ---- */
 
 static void put_change(FILE *out, const struct rwy_result_path *path,
@@ -71,16 +39,14 @@ static void put_change(FILE *out, const struct rwy_result_path *path,
 		[RWY_SUMMARY_BETTER] = "clear",
 		[RWY_SUMMARY_WORSE] = "failed",
 	};
-	enum rwy_summary_verdict verdict = judge(path, first, metric);
-	struct rwy_summary a, b;
-	char ratio[32];
+	enum rwy_summary_verdict verdict;
+	char text[32];
+	double ratio;
 
-	rwy_report_figure(path, metric, NULL, &a);
-	rwy_report_figure(first, metric, NULL, &b);
-	if (b.nr == 0 || b.median <= 0)
+	if (rwy_report_across(path, first, metric, &ratio, &verdict) < 0)
 		return;
-	snprintf(ratio, sizeof(ratio), "%.2f", a.median / b.median);
-	rwy_report_put(out, "<small>× %s <span class=\"tag %s\">%s</span></small>", ratio,
+	snprintf(text, sizeof(text), "%.2f", ratio);
+	rwy_report_put(out, "<small>× %s <span class=\"tag %s\">%s</span></small>", text,
 		       classes[verdict],
 		       verdict == RWY_SUMMARY_FEW ? "too few rounds"
 						  : rwy_summary_verdict_name(verdict));
@@ -297,6 +263,15 @@ static void put_facts(FILE *out, const struct runs *runs)
 	rwy_report_put(out, "</tbody></table></div></section>\n");
 }
 
+static void put_failures(FILE *out, const struct runs *runs)
+{
+	for (unsigned run = 0; run < runs->nr; run++) {
+		const char of[] = {letter(run), '\0'};
+
+		rwy_report_failures(out, &runs->reports[run].result, of);
+	}
+}
+
 /* The group was not in a run before this one. */
 static bool is_new(const struct runs *runs, unsigned run, const struct rwy_report_group *group)
 {
@@ -339,6 +314,7 @@ int rwy_report_runs_page(FILE *out, const struct rwy_report *reports, unsigned n
 		for (unsigned i = 0; i < reports[run].nr_groups && !err; i++)
 			if (is_new(&runs, run, &reports[run].groups[i]))
 				err = put_group(out, &runs, &reports[run].groups[i]);
+	put_failures(out, &runs);
 	put_facts(out, &runs);
 	rwy_report_put(out, "</main>\n");
 	rwy_report_foot(out);

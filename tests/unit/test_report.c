@@ -264,6 +264,8 @@ static void what_there_is_is_judged(void **state)
 	assert_int_equal(group->ranks[RWY_REPORT_RATE].call, RWY_REPORT_NONE);
 	assert_int_equal(group->ranks[RWY_REPORT_LATENCY].call, RWY_REPORT_CLEAR);
 	assert_string_equal(group->paths[0]->name, "b");
+	assert_int_equal(group->hues[0], report.groups[0].hues[0]); /* b's, whatever its place */
+	assert_int_equal(group->hues[1], 0);
 	rwy_report_close(&report);
 }
 
