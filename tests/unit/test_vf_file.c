@@ -103,6 +103,16 @@ static const struct {
 	 "mac of VF 1 (0000:01:10.2) cannot change"},
 	{ON("0000:02:00.0") "\"numvfs\": 1," VF("\"trust\": true"), "4",
 	 "has no interface, so its VFs have no trust"},
+	{ON(PF) "\"eswitch\": \"bridge\"}]}", "3",
+	 "eswitch: 'bridge' is none of legacy, switchdev"},
+	{ON(PF) "\"eswitch\": \"legacy, switchdev\"}]}", "3", "is none of"},
+	{ON(PF) "\"eswitch\": true}]}", "3", "eswitch must be a text"},
+	{ON(PF) VF("\"hw_addr\": \"00:00:00:00:00:00\""), "5", "hw_addr: all zeros are no address"},
+	{ON(PF) VF("\"hw_addr\": \"52:54:00:00:00:77\""), "4",
+	 "mac 52:54:00:00:00:77 of VF 0 of " PF " is that of VF 2 of " PF ", too"},
+	{ON(PF) VF("\"state\": \"on\""), "5", "state: 'on' is none of active, inactive"},
+	{ON(PF) VF("\"roce\": 1"), "5", "roce must be true or false"},
+	{ON(PF) VF("\"tx_max\": 4294967296"), "5", "tx_max is 4294967296, it may be 0 to"},
 };
 
 static void refused(void **state)
@@ -189,6 +199,40 @@ static void planned(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* All VFs are let go for it, so nobody may hold one. */
+static void switched(void **state)
+{
+	struct sriov_rig rig;
+
+	set_up(&rig);
+	fake_sriov_kernel_set_vfs(rig.kernel, &rig.kernel->pfs[3], 2);
+	assert_int_equal(
+		sriov_rig_want(&rig, rwy_sriov_cmd_plan,
+			       ON("0000:03:00.0") "\"eswitch\": \"switchdev\", " VF(
+				       "\"hw_addr\": \"52:54:00:00:01:00\", \"tx_max\": 7")),
+		0);
+	assert_string_equal(rig.out, "to do       0000:03:00.0 VF 0 driver: mlx5_core -> none\n"
+				     "to do       0000:03:00.0 VF 1 driver: mlx5_core -> none\n"
+				     "to do       0000:03:00.0 eswitch: legacy -> switchdev\n"
+				     "to do       0000:03:00.0 VF 0 hw_addr: 52:54:00:00:01:00\n"
+				     "to do       0000:03:00.0 VF 0 tx_max: 7\n"
+				     "to do       0000:03:00.0 VF 0 driver: none -> mlx5_core\n"
+				     "to do       0000:03:00.0 VF 1 driver: none -> mlx5_core\n");
+	/* While it is in legacy mode, its VFs have no ports. */
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0") VF("\"tx_max\": 7, \"trust\": true")),
+			 3);
+	assert_string_equal(rig.out, "applied     0000:03:00.0 VF 0 trust: off -> on\n"
+				     "unsupported 0000:03:00.0 VF 0 tx_max: unsupported -> 7\n");
+	fake_sriov_hold(rig.kernel->sys.root, 78, "qemu", 3, "/dev/vfio/771");
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_plan,
+					ON("0000:03:00.0") "\"eswitch\": \"switchdev\"}]}"),
+			 1);
+	assert_true(log_said("0000:03:00.0: the mode of its switch is for all VFs, and VF 1 "
+			     "(0000:03:00.3) is held by qemu (process 78)"));
+	sriov_rig_close(&rig);
+}
+
 /* By a kind of card: all that there are. */
 static void chosen_by_driver(void **state)
 {
@@ -248,13 +292,10 @@ static void lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused),
-		cmocka_unit_test(no_file),
-		cmocka_unit_test(live_changes),
-		cmocka_unit_test(planned),
-		cmocka_unit_test(chosen_by_driver),
-		cmocka_unit_test(example),
-		cmocka_unit_test(lines),
+		cmocka_unit_test(refused),	cmocka_unit_test(no_file),
+		cmocka_unit_test(live_changes), cmocka_unit_test(planned),
+		cmocka_unit_test(switched),	cmocka_unit_test(chosen_by_driver),
+		cmocka_unit_test(example),	cmocka_unit_test(lines),
 	};
 
 	return UNIT_RUN(tests);
