@@ -317,6 +317,8 @@ static void answer_devlink(struct fake_sriov_kernel *kernel, const struct nlmsgh
 		dump(kernel, head, generic->cmd == DEVLINK_CMD_PORT_GET ? tell_port : tell_rate);
 	} else if (!request.pf) {
 		acknowledge(kernel, head, -ENODEV);
+	} else if (generic->cmd == DEVLINK_CMD_ESWITCH_GET && kernel->old && !request.pf->nr_vfs) {
+		acknowledge(kernel, head, -EOPNOTSUPP);
 	} else if (generic->cmd == DEVLINK_CMD_ESWITCH_GET && kernel->mode_err) {
 		acknowledge(kernel, head, -kernel->mode_err);
 	} else if (generic->cmd == DEVLINK_CMD_ESWITCH_GET) {

@@ -52,6 +52,7 @@ struct fake_sriov_kernel {
 	bool counters;	    /* were asked for */
 	size_t answer_len;  /* of rtnetlink */
 	char answer[FAKE_SRIOV_ANSWER];
+	bool old;		  /* has no switches without VFs */
 	int family_err, mode_err; /* that devlink is not there, that only root may ask for it */
 	size_t told, to_tell;	  /* of generic netlink */
 	char tale[FAKE_SRIOV_ANSWER];

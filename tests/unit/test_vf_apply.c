@@ -339,6 +339,28 @@ static void late_vfs(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* That there is a switch is known only when there are VFs. */
+static void old_kernel(void **state)
+{
+	const struct scene *scene = &scenes[RWY_ARRAY_SIZE(scenes) - 1];
+	struct sriov_rig rig;
+	char *before, *after;
+
+	set_up(&rig, scene);
+	rig.kernel->old = true;
+	before = sriov_rig_state(&rig);
+	assert_int_equal(apply(&rig, scene), 0);
+	assert_true(rig.kernel->pfs[0].switchdev);
+	assert_int_equal(apply(&rig, scene), 0);
+	assert_string_equal(rig.out, "nothing to do\n");
+	assert_int_equal(sriov_rig_release(&rig, PF), 0);
+	after = sriov_rig_state(&rig);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	sriov_rig_close(&rig);
+}
+
 /* Some drivers take nothing for a VF while that is being reset. */
 static void not_ready(void **state)
 {
@@ -520,6 +542,7 @@ int main(void)
 		cmocka_unit_test(unsupported),
 		cmocka_unit_test(late_vfs),
 		cmocka_unit_test(not_ready),
+		cmocka_unit_test(old_kernel),
 		cmocka_unit_test(no_link),
 		cmocka_unit_test(only_what_differs),
 		cmocka_unit_test(two_at_once),
