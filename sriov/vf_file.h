@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The file that says what is wanted, and the same form for what was found before anything was
- * changed. JSON; examples/sriov.json shows all of it:
+ * changed. JSON; examples/sriov.json and sriov_switch.json show it:
  *
  *   {"pfs": [{"bdf": "0000:01:00.0", "numvfs": 4,
  *             "vfs": [{"range": "0-3", "driver": "vfio-pci", "mac": "52:54:00:00:10:00"}]}]}

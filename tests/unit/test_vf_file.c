@@ -251,22 +251,24 @@ static void chosen_by_driver(void **state)
 }
 
 /* What is shown to users works, twice. */
-static void example(void **state)
+static void examples(void **state)
 {
-	struct sriov_rig rig;
+	static const char *const files[] = {EXAMPLES "/sriov.json", EXAMPLES "/sriov_switch.json"};
 	char run_dir[FAKE_ROOT_PATH + 16];
+	struct sriov_rig rig;
 
 	sriov_rig_open(&rig);
 	log_catch();
 	fake_sriov_kernel_add_pf(rig.kernel, "igb", PF, 7);
 	fake_sriov_kernel_add_pf(rig.kernel, "nvme", "0000:02:00.0", 4);
+	fake_sriov_kernel_add_pf(rig.kernel, "mlx5_core", "0000:03:00.0", 8);
 	fake_root_write(rig.kernel->sys.root, "/sys/bus/pci/drivers/igbvf/bind", "");
 	snprintf(run_dir, sizeof(run_dir), "--run-dir=%s", rig.run_dir);
-	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(sriov_rig_run(&rig, rwy_sriov_cmd_apply, EXAMPLES "/sriov.json",
-					       run_dir),
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(sriov_rig_run(&rig, rwy_sriov_cmd_apply, files[i / 2], run_dir),
 				 0);
-	assert_string_equal(rig.out, "nothing to do\n");
+		assert_int_equal(strcmp(rig.out, "nothing to do\n") == 0, i & 1);
+	}
 	sriov_rig_close(&rig);
 }
 
@@ -295,7 +297,7 @@ int main(void)
 		cmocka_unit_test(refused),	cmocka_unit_test(no_file),
 		cmocka_unit_test(live_changes), cmocka_unit_test(planned),
 		cmocka_unit_test(switched),	cmocka_unit_test(chosen_by_driver),
-		cmocka_unit_test(example),	cmocka_unit_test(lines),
+		cmocka_unit_test(examples),	cmocka_unit_test(lines),
 	};
 
 	return UNIT_RUN(tests);
