@@ -15,7 +15,6 @@
 
 #include "perf/result.h"
 
-#include <jansson.h>
 #include <stdio.h>
 
 /* What a path may be taken for. */

@@ -143,7 +143,13 @@ int rwy_report_json(FILE *out, const struct rwy_report *reports, unsigned nr)
 	int err;
 
 	for (unsigned i = 0; i < nr; i++)
-		json_array_append_new(runs, run_json(&reports[i], i ? &reports[0] : NULL));
+		/* an emulated and a real run have no speed in common */
+		json_array_append_new(runs,
+				      run_json(&reports[i],
+					       i && reports[i].result.emulated ==
+								       reports[0].result.emulated
+						       ? &reports[0]
+						       : NULL));
 	root = json_pack("{ss so}", "format", "ringway-perf report 1", "runs", runs);
 	/* text of a result is UTF-8: its loader has seen to that */
 	err = root && json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS)) == 0

@@ -107,6 +107,16 @@ static const struct rwy_result_path *find(const struct runs *runs, unsigned run,
 	return rwy_report_find_path(rwy_report_find_group(&runs->reports[run], like), name);
 }
 
+/* What a run's path is compared with. An emulated and a real run have no speed in common. */
+static const struct rwy_result_path *find_first(const struct runs *runs, unsigned run,
+						const struct rwy_report_group *like,
+						const char *name)
+{
+	if (runs->reports[run].result.emulated != runs->reports[0].result.emulated)
+		return NULL;
+	return find(runs, 0, like, name);
+}
+
 static void put_aim(FILE *out, const struct runs *runs, const struct rwy_report_group *like,
 		    enum rwy_report_aim aim)
 {
@@ -130,7 +140,7 @@ static void put_aim(FILE *out, const struct runs *runs, const struct rwy_report_
 		rwy_report_put(out, "<tr><th scope=\"row\">%s</th>", names[i]);
 		for (unsigned run = 0; run < runs->nr; run++)
 			put_cell(out, find(runs, run, like, names[i]),
-				 find(runs, 0, like, names[i]), metric);
+				 find_first(runs, run, like, names[i]), metric);
 		rwy_report_put(out, "</tr>\n");
 	}
 	rwy_report_put(out, "</tbody></table></div>\n");
