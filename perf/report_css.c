@@ -20,7 +20,7 @@ const char rwy_report_css[] =
 "h2{font-size:1.3rem;margin:2.6rem 0 .8rem;padding-top:1.2rem;border-top:1px solid var(--grid)}\n"
 "h3{font-size:1rem;margin:1.8rem 0 .5rem}\n"
 "p{margin:.4rem 0;max-width:75ch}\n"
-"small{color:var(--muted)}\n"
+"small{color:var(--muted)}h3 small{font-weight:400}\n"
 ".meta{color:var(--muted);margin:0 0 1rem;max-width:none}\n"
 ".note{border-left:4px solid var(--warn);background:var(--warn-bg);color:var(--warn);"
 "padding:.6rem .9rem;margin:.8rem 0;border-radius:0 6px 6px 0;max-width:none}\n"
