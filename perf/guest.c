@@ -64,18 +64,33 @@ int rwy_guest_hello(struct rwy_run *run, struct rwy_guest *guest, unsigned timeo
 	return err;
 }
 
-int rwy_guest_ask(struct rwy_run *run, struct rwy_guest *guest, const char *command,
-		  unsigned timeout_ms, struct rwy_answer *answer)
+/* Types a line, and waits for "perf: ID word" as of the last command. */
+static int talk(struct rwy_run *run, struct rwy_guest *guest, const char *line, const char *word,
+		unsigned timeout_ms)
 {
 	uint64_t from = guest->proc.written;
-	char line[128], end[32];
-
-	snprintf(line, sizeof(line), "%u %s", ++guest->asked, command);
-	snprintf(end, sizeof(end), "perf: %u end ", guest->asked);
+	char mark[32];
 	int err = rwy_run_send(&guest->proc, line);
 
-	if (err == 0)
-		err = rwy_run_expect(run, &guest->proc, from, end, timeout_ms);
+	snprintf(mark, sizeof(mark), "perf: %u %s", guest->asked, word);
+	return err < 0 ? err : rwy_run_expect(run, &guest->proc, from, mark, timeout_ms);
+}
+
+int rwy_guest_do(struct rwy_run *run, struct rwy_guest *guest, const char *command,
+		 unsigned timeout_ms)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "%u %s", ++guest->asked, command);
+	return talk(run, guest, line, "done", timeout_ms);
+}
+
+int rwy_guest_answer(struct rwy_run *run, struct rwy_guest *guest, unsigned timeout_ms,
+		     struct rwy_answer *answer)
+{
+	uint64_t from = guest->proc.written;
+	int err = talk(run, guest, "", "end ", timeout_ms);
+
 	/* the end of that line may come later than its beginning */
 	while (err == 0) {
 		err = rwy_answer_parse(answer, rwy_run_output(&guest->proc, from), guest->asked);

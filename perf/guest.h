@@ -67,8 +67,14 @@ RWY_MUST_CHECK int rwy_guest_start(struct rwy_run *run, struct rwy_guest *guest,
 /* Until the agent listens. Errors as rwy_run_expect. */
 RWY_MUST_CHECK int rwy_guest_hello(struct rwy_run *run, struct rwy_guest *guest,
 				   unsigned timeout_ms);
-/* One command. Errors as rwy_run_expect and rwy_answer_parse. */
-RWY_MUST_CHECK int rwy_guest_ask(struct rwy_run *run, struct rwy_guest *guest, const char *command,
-				 unsigned timeout_ms, struct rwy_answer *answer);
+/*
+ * Has a command done. Until the answer is asked for, the guest does nothing that would be seen in
+ * counters. Errors as rwy_run_expect.
+ */
+RWY_MUST_CHECK int rwy_guest_do(struct rwy_run *run, struct rwy_guest *guest, const char *command,
+				unsigned timeout_ms);
+/* What came of it. Errors as rwy_run_expect and rwy_answer_parse. */
+RWY_MUST_CHECK int rwy_guest_answer(struct rwy_run *run, struct rwy_guest *guest,
+				    unsigned timeout_ms, struct rwy_answer *answer);
 
 #endif

@@ -130,9 +130,10 @@ void rwy_path_scope(const struct rwy_path_up *up, struct rwy_cost_scope *scope);
 RWY_MUST_CHECK int rwy_path_memory(const struct rwy_path_up *up, double *bytes);
 /* Counts are absent where nobody counts. */
 RWY_MUST_CHECK int rwy_path_count(struct rwy_path_up *up, struct rwy_path_counts *counts);
-/* One command for its guest; up->why is then what that says of a failure. As rwy_guest_ask. */
-RWY_MUST_CHECK int rwy_path_ask(struct rwy_path_up *up, const char *command, unsigned timeout_ms,
-				struct rwy_answer *answer);
+/* Has its guest do a command; what came of it is asked for later. As rwy_guest_do. */
+RWY_MUST_CHECK int rwy_path_do(struct rwy_path_up *up, const char *command, unsigned timeout_ms);
+/* up->why is then what the guest says of a failure. As rwy_guest_answer. */
+RWY_MUST_CHECK int rwy_path_answer(struct rwy_path_up *up, struct rwy_answer *answer);
 /*
  * Compares the guest's own count of all it has done with that of the other side. -EPROTO: they
  * differ, see up->why; others as rwy_guest_ask.

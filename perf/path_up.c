@@ -61,14 +61,25 @@ int rwy_path_start_back(struct rwy_path_up *up)
 	return err < 0 ? err : rwy_run_expect_path(run, up->socket, SOCKET_MS);
 }
 
-int rwy_path_ask(struct rwy_path_up *up, const char *command, unsigned timeout_ms,
-		 struct rwy_answer *answer)
+int rwy_path_do(struct rwy_path_up *up, const char *command, unsigned timeout_ms)
+{
+	return rwy_guest_do(up->env->run, &up->guest, command, timeout_ms);
+}
+
+int rwy_path_answer(struct rwy_path_up *up, struct rwy_answer *answer)
 {
 	answer->error[0] = '\0';
-	int err = rwy_guest_ask(up->env->run, &up->guest, command, timeout_ms, answer);
+	int err = rwy_guest_answer(up->env->run, &up->guest, ASK_MS, answer);
 
 	snprintf(up->why, sizeof(up->why), "%s", answer->error);
 	return err;
+}
+
+static int ask(struct rwy_path_up *up, const char *command, struct rwy_answer *answer)
+{
+	int err = rwy_path_do(up, command, ASK_MS);
+
+	return err < 0 ? err : rwy_path_answer(up, answer);
 }
 
 static int greet(struct rwy_path_up *up)
@@ -93,7 +104,7 @@ static int greet(struct rwy_path_up *up)
 		return err;
 	up->step = "reaching the far end from the guest";
 	snprintf(command, sizeof(command), "up %s", up->far.mac);
-	return rwy_path_ask(up, command, ASK_MS, &answer);
+	return ask(up, command, &answer);
 }
 
 /* A tap is opened by its name, which is one of the far end's namespace. */
@@ -287,7 +298,7 @@ int rwy_path_check(struct rwy_path_up *up)
 
 	up->step = "comparing the counts of both sides";
 	up->says = &up->guest.proc;
-	err = rwy_path_ask(up, "total", ASK_MS, &answer);
+	err = ask(up, "total", &answer);
 	if (err == 0)
 		err = rwy_path_count(up, &counts);
 	if (err < 0 || !counts.has_ops)

@@ -35,9 +35,11 @@ static int ask(struct rwy_path_up *up, const struct rwy_work_opts *opts, const c
 	rwy_path_scope(up, &sample->scope);
 	rwy_cost_look(&sample->scope, &sample->cost[0]);
 	if (err == 0)
-		err = rwy_path_ask(up, command, opts->seconds * 1000 + MARGIN_MS, &sample->answer);
+		err = rwy_path_do(up, command, opts->seconds * 1000 + MARGIN_MS);
 	rwy_cost_look(&sample->scope, &sample->cost[1]);
-	return err < 0 ? err : rwy_path_count(up, &sample->counts[1]);
+	if (err == 0)
+		err = rwy_path_count(up, &sample->counts[1]);
+	return err < 0 ? err : rwy_path_answer(up, &sample->answer);
 }
 
 /* ---- the search for the highest rate of packets ---- */

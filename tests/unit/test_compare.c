@@ -20,8 +20,8 @@
 	"n=$(cat $dir/noise 2>/dev/null || echo 0); echo $((n + 1)) >$dir/noise\n" \
 	"echo \"perf: $id ops 100\"; echo \"perf: $id iops $((rate + n % 3))\"\n"  \
 	"echo \"perf: $id p50 2000\"; echo \"perf: $id lat 1000 50 3000 50\"\n"
-#define FAILS	"echo \"perf: $id error the disk is full\"; echo \"perf: $id end 1\"; continue\n"
-#define ENDS	"echo last words; exit 3\n"
+#define FAILS	"echo \"perf: $id error the disk is full\"; st=1\n"
+#define ENDS	"echo last words >&2; exit 3\n"
 #define HANGS	"sleep 1000\n"
 #define RECOVER "if [ ! -e $dir/tried ]; then touch $dir/tried; exit 3; fi\n" GOOD
 
@@ -41,9 +41,12 @@ static bool describe(const struct rwy_guest_config *config, struct rwy_args *arg
 	rwy_args_add(args, "-c");
 	rwy_args_add(args,
 		     "dir=%s rate=1000; echo 'perf: hello'\n"
-		     "while read -r id words; do case $words in\n"
+		     "while read -r id words; do st=0\n"
+		     "{ case $words in\n"
 		     "total) echo \"perf: $id reads 70\"; echo \"perf: $id writes 50\" ;;\n"
-		     "*) %s ;;\nesac; echo \"perf: $id end 0\"; done",
+		     "*) %s ;;\nesac; } >$dir/answer\n"
+		     "echo \"perf: $id done\"; read -r go; cat $dir/answer\n"
+		     "echo \"perf: $id end $st\"; done",
 		     config->kernel, config->target);
 	return true;
 }
@@ -118,7 +121,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	static const char *const files[] = {RWY_RESULT_FILE, "noise", "tried"};
+	static const char *const files[] = {RWY_RESULT_FILE, "noise", "tried", "answer"};
 	struct fake *f = *state;
 	char path[64];
 
