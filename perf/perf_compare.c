@@ -425,7 +425,7 @@ static int run(struct cli *cli)
 	fprintf(stderr, "%s: %s\n", cli->file,
 		err == -EINTR ? "interrupted; holds what was measured until then"
 		: err < 0     ? "some paths failed; it says why"
-			      : "all was measured");
+			      : "all that is here was measured");
 	return err < 0 ? 1 : 0;
 }
 
