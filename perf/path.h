@@ -50,6 +50,13 @@ struct rwy_path_counts {
 	uint64_t kicks;
 };
 
+/* What both sides have counted so far. */
+struct rwy_path_totals {
+	double guest_out;
+	double guest_in;
+	struct rwy_path_counts back;
+};
+
 struct rwy_path_up;
 struct rwy_path;
 
@@ -105,8 +112,9 @@ struct rwy_path_up {
 	struct rwy_run_proc back;
 	struct rwy_args args; /* of it */
 	struct rwy_far far;
-	unsigned pages; /* huge pages reserved for it */
-	double setup_s; /* from its first command until the guest could work */
+	struct rwy_path_totals begin; /* of a disk: firmware has read it before the guest */
+	unsigned pages;		      /* huge pages reserved for it */
+	double setup_s;		      /* from its first command until the guest could work */
 	char socket[128];
 	char metrics[128];
 	char file[256]; /* of its disk */

@@ -82,6 +82,30 @@ static int ask(struct rwy_path_up *up, const char *command, struct rwy_answer *a
 	return err < 0 ? err : rwy_path_answer(up, answer);
 }
 
+int rwy_path_count(struct rwy_path_up *up, struct rwy_path_counts *counts)
+{
+	*counts = (struct rwy_path_counts){0};
+	return up->path->ops->count ? up->path->ops->count(up, counts) : 0;
+}
+
+static int read_totals(struct rwy_path_up *up, struct rwy_path_totals *totals)
+{
+	bool net = up->path->kind == RWY_RESULT_NET;
+	struct rwy_answer answer;
+	int err = ask(up, "total", &answer);
+	const double *out, *in;
+
+	if (err < 0)
+		return err;
+	out = rwy_answer_get(&answer, net ? "tx" : "writes");
+	in = rwy_answer_get(&answer, net ? "rx" : "reads");
+	if (!out || !in)
+		return -EPROTO;
+	totals->guest_out = *out;
+	totals->guest_in = *in;
+	return rwy_path_count(up, &totals->back);
+}
+
 static int greet(struct rwy_path_up *up)
 {
 	struct rwy_run *run = up->env->run;
@@ -100,8 +124,10 @@ static int greet(struct rwy_path_up *up)
 	up->step = "waiting for the guest";
 	up->says = &up->guest.proc;
 	err = rwy_guest_hello(run, &up->guest, HELLO_MS);
-	if (err < 0 || up->path->kind != RWY_RESULT_NET)
+	if (err < 0)
 		return err;
+	if (up->path->kind != RWY_RESULT_NET)
+		return read_totals(up, &up->begin);
 	up->step = "reaching the far end from the guest";
 	snprintf(command, sizeof(command), "up %s", up->far.mac);
 	return ask(up, command, &answer);
@@ -271,41 +297,30 @@ int rwy_path_read_metrics(const struct rwy_path_up *up, const char *name, const 
 	return root ? 0 : -EPROTO;
 }
 
-int rwy_path_count(struct rwy_path_up *up, struct rwy_path_counts *counts)
+static int compare(struct rwy_path_up *up, const char *what, double guest, uint64_t other)
 {
-	*counts = (struct rwy_path_counts){0};
-	return up->path->ops->count ? up->path->ops->count(up, counts) : 0;
-}
-
-static int compare(struct rwy_path_up *up, const struct rwy_answer *answer, const char *name,
-		   const char *what, uint64_t other)
-{
-	const double *guest = rwy_answer_get(answer, name);
-
-	if (guest && *guest == (double)other)
+	if (guest == (double)other)
 		return 0;
 	snprintf(up->why, sizeof(up->why), "the guest counts %.0f %s and the other side %" PRIu64,
-		 guest ? *guest : -1.0, what, other);
+		 guest, what, other);
 	return -EPROTO;
 }
 
 int rwy_path_check(struct rwy_path_up *up)
 {
 	bool net = up->path->kind == RWY_RESULT_NET;
-	struct rwy_path_counts counts;
-	struct rwy_answer answer;
+	const struct rwy_path_totals *begin = &up->begin;
+	struct rwy_path_totals end;
 	int err;
 
 	up->step = "comparing the counts of both sides";
 	up->says = &up->guest.proc;
-	err = ask(up, "total", &answer);
-	if (err == 0)
-		err = rwy_path_count(up, &counts);
-	if (err < 0 || !counts.has_ops)
+	err = read_totals(up, &end);
+	if (err < 0 || !end.back.has_ops)
 		return err;
-	err = compare(up, &answer, net ? "tx" : "writes", net ? "packets sent" : "writes",
-		      counts.out);
+	err = compare(up, net ? "packets sent" : "writes", end.guest_out - begin->guest_out,
+		      end.back.out - begin->back.out);
 	return err < 0 ? err
-		       : compare(up, &answer, net ? "rx" : "reads",
-				 net ? "packets received" : "reads", counts.in);
+		       : compare(up, net ? "packets received" : "reads",
+				 end.guest_in - begin->guest_in, end.back.in - begin->back.in);
 }

@@ -272,7 +272,7 @@ static int place_auto(struct rwy_compare *compare)
 	struct rwy_place_wish wish = {
 		.memory = (uint64_t)env->memory_mib << 20,
 		.nr_vcpus = 1,
-		.nr_reactors = 2,
+		.nr_reactors = 1,
 		.nr_devices = env->nr_functions,
 	};
 	int err = topology && place ? rwy_place_read("", topology) : -ENOMEM;
@@ -283,13 +283,16 @@ static int place_auto(struct rwy_compare *compare)
 		snprintf(device->name, sizeof(device->name), "%s", env->functions[i].bdf);
 		device->node = rwy_place_device("", env->functions[i].bdf);
 	}
+	/* the far end shares the back-end's CPU rather than the guest's */
+	if (err == 0 && topology->nr_cpus > 2)
+		wish.nr_reactors = 2;
 	if (err == 0)
 		err = rwy_place_choose(topology, &wish, place);
 	if (err == 0) {
 		env->memory_node = (int)place->memory_node;
 		env->cpu_guest = place->vcpus[0];
 		env->cpu_back = place->reactors[0];
-		env->cpu_far = place->reactors[1];
+		env->cpu_far = place->reactors[wish.nr_reactors - 1];
 		snprintf(compare->placement, sizeof(compare->placement), "%s", place->text);
 	} else {
 		fprintf(stderr, "ringway-perf: --place: %s%s%s\n",
