@@ -50,6 +50,16 @@ static void complain(const struct run *run, const struct rwy_vf_step *step, cons
 
 /* ---- back ---- */
 
+static bool is_online(const struct rwy_pf_list *host, const struct rwy_vf_step *step)
+{
+	struct rwy_vf_step online = *step;
+	const char *value;
+
+	online.attr = RWY_ATTR_ONLINE;
+	value = value_of(host, &online);
+	return value && strcmp(value, "on") == 0;
+}
+
 static int undo_step(struct run *run, struct rwy_pf_list *host, struct rwy_vf_step *step)
 {
 	struct rwy_vf_step back = rwy_vf_plan_back(step);
@@ -58,6 +68,9 @@ static int undo_step(struct run *run, struct rwy_pf_list *host, struct rwy_vf_st
 	if (!back.to[0] || strcmp(back.to, RWY_ATTR_UNSUPPORTED) == 0)
 		return 0;
 	if (value && strcmp(value, back.to) == 0 && !rwy_attr_is_deferred(step->attr))
+		return 0;
+	/* Not one that is as it was: it may be in use. */
+	if (step->attr == RWY_ATTR_RESET && is_online(host, step))
 		return 0;
 	/* A driver that took it by itself goes with what we did. */
 	if (value && step->attr == RWY_ATTR_DRIVER && step->to[0] && strcmp(value, step->to) != 0)

@@ -48,25 +48,47 @@ static void push(struct planning *p, int vf, enum rwy_attr attr, const char *fro
 		p->err = rwy_vf_plan_push(p->plan, &step);
 }
 
+/* On the way back, an NVMe VF is reset before it is online with what it had. */
+static void remember_reset(struct planning *p, int idx)
+{
+	if (is(p->now->vfs[idx].value[RWY_ATTR_ONLINE], "on"))
+		push(p, idx, RWY_ATTR_RESET, RWY_ATTR_NOW, "");
+}
+
 /* What goes when the VF goes, or, of the switch only, when that changes: what was set last comes
  * first. */
 static void remember(struct planning *p, int idx)
 {
 	const struct rwy_vf *vf = &p->now->vfs[idx];
 
-	for (int attr = RWY_ATTR_NR - 1; attr >= (int)RWY_ATTR_OF_PF; attr--)
+	for (int attr = RWY_ATTR_NR - 1; attr >= (int)RWY_ATTR_OF_PF; attr--) {
+		if (attr == RWY_ATTR_RESET && p->remakes)
+			remember_reset(p, idx);
 		if ((p->remakes || rwy_attr_of_link(attr) || rwy_attr_of_devlink(attr)) &&
 		    !is(vf->value[attr], RWY_ATTR_UNSUPPORTED) &&
 		    !is(vf->value[attr], RWY_ATTR_NONE))
 			push(p, idx, attr, vf->value[attr], "");
+	}
 }
 
-/* Some cards have a switch only while they have VFs (mlx5_core of older kernels). */
-static void change_switch(struct planning *p)
+/*
+ * Some cards have a switch only while they have VFs (mlx5_core of older kernels), and on some it
+ * goes back to legacy mode with them (bnxt_en of older kernels): where VFs are made it is not known
+ * before.
+ */
+static bool may_fall_back(const struct planning *p)
+{
+	return p->remakes && p->now->nr_vfs && is(p->now->value[RWY_ATTR_ESWITCH], "switchdev") &&
+	       !rwy_pf_rule_of(p->now->driver)->switch_first;
+}
+
+static void change_switch(struct planning *p, unsigned count)
 {
 	const char *now = p->now->value[RWY_ATTR_ESWITCH], *mode = p->want->value[RWY_ATTR_ESWITCH];
 
-	if (p->remakes && is(now, RWY_ATTR_UNSUPPORTED))
+	if (!mode[0] && count && may_fall_back(p))
+		mode = now;
+	if (may_fall_back(p) || (p->remakes && is(now, RWY_ATTR_UNSUPPORTED)))
 		now = "";
 	if (mode[0])
 		push(p, RWY_VF_PLAN_PF, RWY_ATTR_ESWITCH, now, mode);
@@ -113,11 +135,13 @@ static void remake(struct planning *p, unsigned count)
 		push(p, RWY_VF_PLAN_PF, RWY_ATTR_AUTOPROBE, "on", "off");
 	for (unsigned i = 0; i < now->nr_vfs; i++)
 		remember(p, (int)i);
+	if (may_fall_back(p))
+		push(p, RWY_VF_PLAN_PF, RWY_ATTR_ESWITCH, now->value[RWY_ATTR_ESWITCH], "");
 	/* The kernel goes from one number to another only by none. */
 	push(p, RWY_VF_PLAN_PF, RWY_ATTR_NUMVFS, now->value[RWY_ATTR_NUMVFS], "0");
 	share(p);
 	if (rwy_pf_rule_of(now->driver)->switch_first)
-		change_switch(p);
+		change_switch(p, count);
 	snprintf(text, sizeof(text), "%u", count);
 	push(p, RWY_VF_PLAN_PF, RWY_ATTR_NUMVFS, "0", text);
 }
@@ -180,6 +204,7 @@ static void configure(struct planning *p, const struct pair *vf)
 
 	if (feeds(vf) && is(online, "on")) {
 		push(p, vf->idx, RWY_ATTR_ONLINE, online, "off");
+		remember_reset(p, vf->idx);
 		online = "off";
 	}
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_RESET; attr++) {
@@ -260,7 +285,7 @@ int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const st
 	for (unsigned i = 0; p.switches && !p.remakes && i < now->nr_vfs; i++)
 		remember(&p, (int)i);
 	if (!p.remakes || !rwy_pf_rule_of(now->driver)->switch_first)
-		change_switch(&p);
+		change_switch(&p, count);
 	for_each_vf(&p, count, configure);
 	for_each_vf(&p, count, bind);
 	/* Only what was found says this. */

@@ -1,74 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Apply and release as one transaction: failing at every write, and killed at every write. */
-#include "tests/unit/sriov_rig.h"
+/* Apply as one transaction: failing at every write, and killed at every write. */
+#include "tests/unit/vf_scenes.h"
 
 #include <sys/file.h>
 #include <sys/wait.h>
-
-#define PF "0000:01:00.0"
-
-/* A host and what is wanted of it. */
-struct scene {
-	const char *driver;
-	unsigned nr_vfs; /* before */
-	bool configured; /* and those are set up */
-	const char *want;
-};
-
-static const struct scene scenes[] = {
-	{"igb", 0, false,
-	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"numvfs\": 2, \"vfs\": [{\"range\": \"0-1\","
-	 " \"mac\": \"52:54:00:00:10:00\", \"vlan\": 100, \"qos\": 3, \"trust\": true,"
-	 " \"max_rate\": 100, \"driver\": \"vfio-pci\"}]}]}"},
-	{"i40e", 2, true,
-	 "{\"pfs\": [{\"interface\": \"eno256\", \"numvfs\": 3, \"vfs\": [{\"range\": \"2\","
-	 " \"mac\": \"52:54:00:00:10:09\", \"spoofchk\": false, \"driver\": \"vfio-pci\"}]}]}"},
-	{"mlx5_core", 2, true,
-	 "{\"pfs\": [{\"id\": \"15b3:101d\", \"vfs\": [{\"range\": \"1\", \"msix\": 20,"
-	 " \"node_guid\": \"00:11:22:33:44:55:66:77\", \"link_state\": \"enable\"},"
-	 " {\"range\": \"0\", \"driver\": \"none\", \"min_rate\": 5}]}]}"},
-	{"bnxt_en", 0, false,
-	 "{\"pfs\": [{\"driver\": \"bnxt_en\", \"numvfs\": 1, \"vfs\": [{\"range\": \"0\","
-	 " \"link_state\": \"disable\"}]}]}"},
-	{"nvme", 3, false, "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 0}]}"},
-	{"nvme", 0, false,
-	 "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 2, \"vfs\": [{\"range\": \"0-1\","
-	 " \"queues\": 2, \"interrupts\": 1, \"driver\": \"vfio-pci\"}]}]}"},
-	/* Switches: before VFs are made, after, and with VFs that are there. */
-	{"ice", 3, true,
-	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
-	 "{\"range\": \"1\", \"tx_share\": 100, \"tx_max\": 500, \"driver\": \"vfio-pci\"}]}]}"},
-	{"bnxt_en", 0, false,
-	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"numvfs\": 2}]}"},
-	{"mlx5_core", 2, true,
-	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
-	 "{\"range\": \"0-1\", \"hw_addr\": \"52:54:00:00:10:00\", \"roce\": false,"
-	 " \"migratable\": true, \"tx_max\": 1000}]}]}"},
-	{"mlx5_core", 0, false,
-	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"numvfs\": 3, \"vfs\": ["
-	 "{\"range\": \"0-2\", \"hw_addr\": \"52:54:00:00:10:00\", \"tx_share\": 10,"
-	 " \"driver\": \"vfio-pci\"}]}]}"},
-};
-
-static void set_up(struct sriov_rig *rig, const struct scene *scene)
-{
-	struct fake_sriov_pf *pf;
-
-	sriov_rig_open(rig);
-	log_catch();
-	pf = fake_sriov_kernel_add_pf(rig->kernel, scene->driver, PF, 8);
-	fake_sriov_kernel_set_vfs(rig->kernel, pf, scene->nr_vfs);
-	for (unsigned i = 0; scene->configured && i < scene->nr_vfs; i++) {
-		snprintf(pf->vfs[i][RWY_ATTR_MAC], RWY_ATTR_TEXT, "52:54:00:00:00:%02x", i);
-		strcpy(pf->vfs[i][RWY_ATTR_VLAN], "7,qos=1,proto=802.1q");
-		strcpy(pf->vfs[i][RWY_ATTR_RATE], "0-500");
-	}
-}
-
-static int apply(struct sriov_rig *rig, const struct scene *scene)
-{
-	return sriov_rig_want(rig, rwy_sriov_cmd_apply, scene->want);
-}
 
 /* The same in a process that a change may end. */
 static int apply_apart(struct sriov_rig *rig, const struct scene *scene)
@@ -118,28 +53,6 @@ static void twice(void **state)
 		assert_int_equal(apply(&rig, &scenes[s]), 0);
 		assert_string_equal(rig.out, "nothing to do\n");
 		assert_int_equal(rig.kernel->nr_changes, nr);
-		sriov_rig_close(&rig);
-	}
-}
-
-static void released(void **state)
-{
-	for (unsigned s = 0; s < RWY_ARRAY_SIZE(scenes); s++) {
-		struct sriov_rig rig;
-		char *before, *after;
-
-		set_up(&rig, &scenes[s]);
-		before = sriov_rig_state(&rig);
-		assert_int_equal(apply(&rig, &scenes[s]), 0);
-		assert_int_equal(sriov_rig_release(&rig, PF), 0);
-		after = sriov_rig_state(&rig);
-		/* All but an interface that is up by now. */
-		assert_string_equal(strchr(before, '\n'), strchr(after, '\n'));
-		assert_false(sriov_rig_has(&rig, PF ".found"));
-		free(before);
-		free(after);
-		assert_int_equal(sriov_rig_release(&rig, PF), 1);
-		assert_true(log_said("nothing was applied to it"));
 		sriov_rig_close(&rig);
 	}
 }
@@ -339,28 +252,6 @@ static void late_vfs(void **state)
 	sriov_rig_close(&rig);
 }
 
-/* That there is a switch is known only when there are VFs. */
-static void old_kernel(void **state)
-{
-	const struct scene *scene = &scenes[RWY_ARRAY_SIZE(scenes) - 1];
-	struct sriov_rig rig;
-	char *before, *after;
-
-	set_up(&rig, scene);
-	rig.kernel->old = true;
-	before = sriov_rig_state(&rig);
-	assert_int_equal(apply(&rig, scene), 0);
-	assert_true(rig.kernel->pfs[0].switchdev);
-	assert_int_equal(apply(&rig, scene), 0);
-	assert_string_equal(rig.out, "nothing to do\n");
-	assert_int_equal(sriov_rig_release(&rig, PF), 0);
-	after = sriov_rig_state(&rig);
-	assert_string_equal(before, after);
-	free(before);
-	free(after);
-	sriov_rig_close(&rig);
-}
-
 /* Some drivers take nothing for a VF while that is being reset. */
 static void not_ready(void **state)
 {
@@ -534,7 +425,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(twice),
-		cmocka_unit_test(released),
 		cmocka_unit_test(fails_everywhere),
 		cmocka_unit_test(forgotten_everywhere),
 		cmocka_unit_test(killed_everywhere),
@@ -542,7 +432,6 @@ int main(void)
 		cmocka_unit_test(unsupported),
 		cmocka_unit_test(late_vfs),
 		cmocka_unit_test(not_ready),
-		cmocka_unit_test(old_kernel),
 		cmocka_unit_test(no_link),
 		cmocka_unit_test(only_what_differs),
 		cmocka_unit_test(two_at_once),
