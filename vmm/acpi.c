@@ -341,7 +341,7 @@ int rwy_acpi_build(uint8_t *buf, size_t len, uint64_t gpa, unsigned nr_cpus,
 	fill_madt(madt, nr_cpus);
 	finish(&madt->header);
 	mcfg->base = RWY_LAYOUT_ECAM;
-	mcfg->last_bus = RWY_LAYOUT_ECAM_SIZE / 0x100000 - 1;
+	mcfg->last_bus = RWY_LAYOUT_LAST_BUS;
 	finish(&mcfg->header);
 	xsdt->tables[0] = fadt_gpa;
 	xsdt->tables[1] = madt_gpa;

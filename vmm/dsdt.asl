@@ -47,7 +47,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "RINGWY", "RINGWAY", 1)
 			Name (_CRS, ResourceTemplate ()
 			{
 				WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode,
-					0, 0, 0xff, 0, 0x100)
+					0, 0, RWY_LAYOUT_LAST_BUS, 0, RWY_LAYOUT_BUSES)
 				IO (Decode16, 0xcf8, 0xcf8, 1, 8)
 				WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
 					0, 0, 0xcf7, 0, 0xcf8)

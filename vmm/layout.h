@@ -10,9 +10,15 @@
 #define RWY_LAYOUT_HOLE	    0xb0000000
 #define RWY_LAYOUT_RAM_HIGH 0x100000000
 
-/* PCI Express configuration space of segment 0, buses 0-255 (MCFG, PNP0C02 in the DSDT). */
+/*
+ * PCI Express configuration space of segment 0 (MCFG, PNP0C02 in the DSDT). No more buses than can
+ * be behind the slots of the root bus: Linux asks every slot of each bus by two port accesses as it
+ * boots, and 256 buses are 16000 exits.
+ */
 #define RWY_LAYOUT_ECAM	     0xb0000000
-#define RWY_LAYOUT_ECAM_SIZE 0x10000000
+#define RWY_LAYOUT_ECAM_SIZE 0x2000000
+#define RWY_LAYOUT_BUSES     0x20
+#define RWY_LAYOUT_LAST_BUS  0x1f
 
 /* 32-bit PCI memory window, up to the IOAPIC. */
 #define RWY_LAYOUT_MMIO32      0xc0000000

@@ -149,7 +149,7 @@ static void pci(void **state)
 
 	assert_int_equal(get(mcfg + 44, 8), 0xb0000000);
 	assert_int_equal(mcfg[54], 0);
-	assert_int_equal(mcfg[55], 255);
+	assert_int_equal(mcfg[55], 31);
 }
 
 static void no_room(void **state)

@@ -225,9 +225,9 @@ static void buses(void **state)
 	assert_int_equal(rig_in(&b.rig.mmio, behind(1, 0, 0), 4), 0x56781234);
 	assert_int_equal(rig_in(&b.rig.mmio, behind(1, 8, 0), 4), UINT32_MAX);
 	assert_int_equal(rig_in(&b.rig.mmio, behind(1, 1, 0), 4), UINT32_MAX);
-	cfg_out(&b.rig, 1, PCI_SECONDARY_BUS, 1, 200);
+	cfg_out(&b.rig, 1, PCI_SECONDARY_BUS, 1, RWY_LAYOUT_LAST_BUS);
 	assert_int_equal(rig_in(&b.rig.mmio, behind(1, 0, 0), 4), UINT32_MAX);
-	assert_int_equal(rig_in(&b.rig.mmio, behind(200, 0, 0), 4), 0x56781234);
+	assert_int_equal(rig_in(&b.rig.mmio, behind(RWY_LAYOUT_LAST_BUS, 0, 0), 4), 0x56781234);
 	cfg_out(&b.rig, 1, PCI_SECONDARY_BUS, 1, 0); /* never in front of bus 0 */
 	assert_int_equal(rig_in(&b.rig.mmio, behind(0, 0, 0), 4), 0x00081b36);
 	assert_int_equal(rwy_pci_plug(b.rig.pci, &b.stick.pci), -EBUSY);
