@@ -16,9 +16,11 @@
 #define DEFAULT_MEASURE_MS 2000
 #define MEASURE_S_MAX	   3600
 
-int rwy_pair_init(struct rwy_pair_bench *bench)
+int rwy_pair_init(struct rwy_pair_bench *bench, const struct rwy_pair_about *about, void *ctx)
 {
 	memset(bench, 0, sizeof(*bench));
+	bench->about = about;
+	bench->ctx = ctx;
 	bench->opts = (struct rwy_pair_opts){
 		.pairs = DEFAULT_PAIRS,
 		.cpu_back = 0,
@@ -101,17 +103,17 @@ static int choose(struct rwy_pair_bench *bench, bool all)
 {
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < bench->nr_choices; i++)
-		if (all || bench->choices[i].standard)
-			err = bench->choose(bench, i);
+	for (unsigned i = 0; err == 0 && i < bench->about->nr_choices; i++)
+		if (all || bench->about->choices[i].standard)
+			err = bench->about->choose(bench, i);
 	return err;
 }
 
 static int choose_named(struct rwy_pair_bench *bench, const char *name)
 {
-	for (unsigned i = 0; i < bench->nr_choices; i++)
-		if (!strcmp(bench->choices[i].name, name))
-			return bench->choose(bench, i);
+	for (unsigned i = 0; i < bench->about->nr_choices; i++)
+		if (!strcmp(bench->about->choices[i].name, name))
+			return bench->about->choose(bench, i);
 	return -EINVAL;
 }
 
@@ -124,7 +126,7 @@ int rwy_pair_set_choices(void *ctx, char *value, struct rwy_opt_why *why)
 		return choose(bench, true);
 	while (err == 0 && value)
 		err = choose_named(bench, rwy_opt_word(&value));
-	return err < 0 ? rwy_opt_fail(why, "must be %s", bench->choices_help) : 0;
+	return err < 0 ? rwy_opt_fail(why, "must be %s", bench->about->choices_help) : 0;
 }
 
 int rwy_pair_choose_standard(struct rwy_pair_bench *bench)
@@ -134,7 +136,7 @@ int rwy_pair_choose_standard(struct rwy_pair_bench *bench)
 
 unsigned rwy_pair_turns(const struct rwy_pair_bench *bench)
 {
-	unsigned turns = bench->turn_ms ? bench->opts.measure_ms / bench->turn_ms : 1;
+	unsigned turns = bench->about->turn_ms ? bench->opts.measure_ms / bench->about->turn_ms : 1;
 
 	return RWY_MAX(1u, RWY_MIN(turns, RWY_SUMMARY_MAX / bench->opts.pairs));
 }
@@ -178,7 +180,7 @@ static bool measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum 
 
 	if (out_of_it(bench, c, side))
 		return false;
-	err = bench->measure(bench, c, side, values);
+	err = bench->about->measure(bench, c, side, values);
 	if (err < 0)
 		fail(bench, c, side, err);
 	return err == 0;
@@ -201,7 +203,7 @@ static void keep(struct rwy_pair_bench *bench, struct rwy_pair_case *c, const bo
 	for (unsigned side = 0; side < RWY_PAIR_SIDES; side++) {
 		if (!measured[side])
 			continue;
-		for (unsigned m = 0; m < bench->nr_metrics; m++)
+		for (unsigned m = 0; m < bench->about->nr_metrics; m++)
 			c->values[side][m][c->nr[side]] = values[side][m];
 		c->nr[side]++;
 	}
@@ -215,7 +217,7 @@ static void tell_progress(const struct rwy_pair_bench *bench, const struct rwy_p
 	rwy_summary_of(c->values[side][0] + from, c->nr[side] - from, &s);
 	if (s.nr > 0)
 		fprintf(stderr, "  %s, %s: %.4g %s\n", c->name, rwy_table_side(bench, c, side),
-			s.median, bench->metrics[0].unit);
+			s.median, bench->about->metrics[0].unit);
 }
 
 /* Both sides started once. Which of them is first changes from pair to pair and turn to turn. */
@@ -227,7 +229,7 @@ static void run_pair(struct rwy_pair_bench *bench, struct rwy_pair_case *c, unsi
 	memcpy(from, c->nr, sizeof(from));
 	for (unsigned i = 0; i < RWY_PAIR_SIDES; i++)
 		if (!out_of_it(bench, c, (pair + i) % 2))
-			step(bench, c, (pair + i) % 2, bench->begin);
+			step(bench, c, (pair + i) % 2, bench->about->begin);
 	for (unsigned turn = 0; turn < turns; turn++) {
 		double values[RWY_PAIR_SIDES][RWY_PAIR_METRICS] = {{0}};
 		bool measured[RWY_PAIR_SIDES];
@@ -240,7 +242,7 @@ static void run_pair(struct rwy_pair_bench *bench, struct rwy_pair_case *c, unsi
 		keep(bench, c, measured, values, still);
 	}
 	for (unsigned side = 0; side < RWY_PAIR_SIDES; side++) {
-		step(bench, c, side, bench->end);
+		step(bench, c, side, bench->about->end);
 		if (!out_of_it(bench, c, side) && 2 * still[side] > turns) {
 			snprintf(c->failed[side], RWY_PAIR_TEXT,
 				 "it stood still for more than half of the time");

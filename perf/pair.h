@@ -63,23 +63,20 @@ struct rwy_pair_opts {
 	const char *json;    /* NULL: none */
 };
 
-struct rwy_pair_bench {
+struct rwy_pair_bench;
+
+/* What makes one benchmark of the runner: constant. */
+struct rwy_pair_about {
 	const char *name;
 	const char *title; /* one line */
 	const char *sides[RWY_PAIR_SIDES];
 	const struct rwy_pair_metric *metrics;
 	unsigned nr_metrics;
-	unsigned nr_cases;
-	struct rwy_pair_case *cases;		     /* owned, see init */
-	char missing[RWY_PAIR_SIDES][RWY_PAIR_TEXT]; /* a side that is not installed, or empty */
-	struct rwy_pair_opts opts;
-	struct rwy_run run;
 	const struct rwy_pair_choice *choices;
 	unsigned nr_choices;
 	const char *choices_help; /* "some of a, b; or all" */
 	/* Adds the cases of choice i. */
 	int (*choose)(struct rwy_pair_bench *bench, unsigned i);
-	double stolen; /* part of the two CPUs' time that the hypervisor gave to others, 0 to 1 */
 	unsigned turn_ms; /* 0: none, a measurement is a whole start */
 	/*
 	 * With turns only. begin leaves the side ready and still, and fills in its `commands`; end
@@ -95,11 +92,22 @@ struct rwy_pair_bench {
 	 */
 	int (*measure)(struct rwy_pair_bench *bench, struct rwy_pair_case *c,
 		       enum rwy_pair_side side, double *values);
-	void *ctx;
+};
+
+struct rwy_pair_bench {
+	const struct rwy_pair_about *about;
+	void *ctx; /* of about's functions */
+	unsigned nr_cases;
+	struct rwy_pair_case *cases;		     /* owned, see init */
+	char missing[RWY_PAIR_SIDES][RWY_PAIR_TEXT]; /* a side that is not installed, or empty */
+	struct rwy_pair_opts opts;
+	struct rwy_run run;
+	double stolen; /* part of the two CPUs' time that the hypervisor gave to others, 0 to 1 */
 };
 
 /* Sets the options to their defaults and has no cases. */
-RWY_MUST_CHECK int rwy_pair_init(struct rwy_pair_bench *bench);
+RWY_MUST_CHECK int rwy_pair_init(struct rwy_pair_bench *bench, const struct rwy_pair_about *about,
+				 void *ctx);
 void rwy_pair_fini(struct rwy_pair_bench *bench);
 /* The new case, or NULL when there are too many. */
 struct rwy_pair_case *rwy_pair_add(struct rwy_pair_bench *bench, const void *arg, const char *fmt,

@@ -207,6 +207,20 @@ static int run(struct rwy_pair_bench *bench, struct blk *blk)
 	return status;
 }
 
+static const struct rwy_pair_about about = {
+	.name = "blk",
+	.title = "random 4 KiB requests, 32 at a time, one split queue",
+	.sides[RWY_PAIR_OURS] = "ringway-blk",
+	.sides[RWY_PAIR_PEER] = PEER_PROGRAM,
+	.metrics = metrics,
+	.nr_metrics = RWY_ARRAY_SIZE(metrics),
+	.measure = measure,
+	.choices = choices,
+	.nr_choices = RWY_ARRAY_SIZE(choices),
+	.choices_help = STORES_HELP,
+	.choose = choose,
+};
+
 int rwy_perf_blk_main(int argc, char **argv)
 {
 	static const struct rwy_opt opts[] = {
@@ -230,20 +244,8 @@ int rwy_perf_blk_main(int argc, char **argv)
 	struct blk *blk = calloc(1, sizeof(*blk));
 	int status = 1;
 
-	if (!blk || rwy_pair_init(&bench) < 0)
+	if (!blk || rwy_pair_init(&bench, &about, blk) < 0)
 		goto free_blk;
-	bench.name = "blk";
-	bench.title = "random 4 KiB requests, 32 at a time, one split queue";
-	bench.sides[RWY_PAIR_OURS] = "ringway-blk";
-	bench.sides[RWY_PAIR_PEER] = PEER_PROGRAM;
-	bench.metrics = metrics;
-	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
-	bench.measure = measure;
-	bench.choices = choices;
-	bench.nr_choices = RWY_ARRAY_SIZE(choices);
-	bench.choices_help = STORES_HELP;
-	bench.choose = choose;
-	bench.ctx = blk;
 	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status) &&
 	    rwy_pair_choose_standard(&bench) == 0)
 		status = run(&bench, blk);

@@ -292,6 +292,20 @@ static int run(struct rwy_pair_bench *bench, struct map *map)
 	return status;
 }
 
+static const struct rwy_pair_about about = {
+	.name = "map",
+	.title = "mapping all guest memory for a function; system calls it takes",
+	.sides[RWY_PAIR_OURS] = "ringway-vmm",
+	.sides[RWY_PAIR_PEER] = "QEMU",
+	.metrics = metrics,
+	.nr_metrics = RWY_ARRAY_SIZE(metrics),
+	.choices = choices,
+	.nr_choices = RWY_ARRAY_SIZE(choices),
+	.choices_help = CHOICES_HELP,
+	.choose = choose,
+	.measure = measure,
+};
+
 int rwy_perf_map_main(int argc, char **argv)
 {
 	static const struct rwy_opt opts[] = {
@@ -313,20 +327,8 @@ int rwy_perf_map_main(int argc, char **argv)
 	};
 	int status = 1;
 
-	if (rwy_pair_init(&bench) < 0)
+	if (rwy_pair_init(&bench, &about, &map) < 0)
 		return status;
-	bench.name = "map";
-	bench.title = "mapping all guest memory for a function; system calls it takes";
-	bench.sides[RWY_PAIR_OURS] = "ringway-vmm";
-	bench.sides[RWY_PAIR_PEER] = "QEMU";
-	bench.metrics = metrics;
-	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
-	bench.choices = choices;
-	bench.nr_choices = RWY_ARRAY_SIZE(choices);
-	bench.choices_help = CHOICES_HELP;
-	bench.choose = choose;
-	bench.measure = measure;
-	bench.ctx = &map;
 	if (!rwy_opt_parse(&program, argc, argv, stdout, stderr, &status))
 		goto fini;
 	if (map.kernel && map.bdf[0])

@@ -413,6 +413,23 @@ static int run(struct rwy_pair_bench *bench, struct net *net)
 	return status;
 }
 
+static const struct rwy_pair_about about = {
+	.name = "net",
+	.title = "guest to guest through one switch, packets of both directions together",
+	.sides[RWY_PAIR_OURS] = "ringway-net",
+	.sides[RWY_PAIR_PEER] = "dpdk-testpmd net_vhost",
+	.metrics = metrics,
+	.nr_metrics = RWY_ARRAY_SIZE(metrics),
+	.turn_ms = TURN_MS,
+	.begin = begin,
+	.measure = measure,
+	.end = end,
+	.choices = choices,
+	.nr_choices = RWY_ARRAY_SIZE(choices),
+	.choices_help = PATHS_HELP,
+	.choose = choose,
+};
+
 int rwy_perf_net_main(int argc, char **argv)
 {
 	static const struct rwy_opt opts[] = {
@@ -435,23 +452,8 @@ int rwy_perf_net_main(int argc, char **argv)
 	struct net *net = calloc(1, sizeof(*net));
 	int status = 1;
 
-	if (!net || rwy_pair_init(&bench) < 0)
+	if (!net || rwy_pair_init(&bench, &about, net) < 0)
 		goto free_net;
-	bench.name = "net";
-	bench.title = "guest to guest through one switch, packets of both directions together";
-	bench.sides[RWY_PAIR_OURS] = "ringway-net";
-	bench.sides[RWY_PAIR_PEER] = "dpdk-testpmd net_vhost";
-	bench.metrics = metrics;
-	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
-	bench.turn_ms = TURN_MS;
-	bench.begin = begin;
-	bench.measure = measure;
-	bench.end = end;
-	bench.choices = choices;
-	bench.nr_choices = RWY_ARRAY_SIZE(choices);
-	bench.choices_help = PATHS_HELP;
-	bench.choose = choose;
-	bench.ctx = net;
 	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status) &&
 	    rwy_pair_choose_standard(&bench) == 0)
 		status = run(&bench, net);

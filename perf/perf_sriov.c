@@ -156,6 +156,16 @@ static int run(struct rwy_pair_bench *bench, struct sriov *sriov)
 	return rwy_pair_run(bench, stdout);
 }
 
+static const struct rwy_pair_about about = {
+	.name = "sriov",
+	.title = "VFs created, configured and bound, on a host of files",
+	.sides[RWY_PAIR_OURS] = "ringway-sriov",
+	.sides[RWY_PAIR_PEER] = "ip link and sysfs",
+	.metrics = metrics,
+	.nr_metrics = RWY_ARRAY_SIZE(metrics),
+	.measure = measure,
+};
+
 int rwy_perf_sriov_main(int argc, char **argv)
 {
 	static const struct rwy_opt opts[] = {RWY_PAIR_OPTS};
@@ -178,16 +188,8 @@ int rwy_perf_sriov_main(int argc, char **argv)
 	};
 	int status = 1;
 
-	if (rwy_pair_init(&bench) < 0)
+	if (rwy_pair_init(&bench, &about, &sriov) < 0)
 		return status;
-	bench.name = "sriov";
-	bench.title = "VFs created, configured and bound, on a host of files";
-	bench.sides[RWY_PAIR_OURS] = "ringway-sriov";
-	bench.sides[RWY_PAIR_PEER] = "ip link and sysfs";
-	bench.metrics = metrics;
-	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
-	bench.measure = measure;
-	bench.ctx = &sriov;
 	if (rwy_opt_parse(&program, argc, argv, stdout, stderr, &status))
 		status = run(&bench, &sriov);
 	rwy_pair_fini(&bench);

@@ -180,6 +180,16 @@ static int run(struct rwy_pair_bench *bench, struct vmm *vmm)
 	return rwy_pair_run(bench, stdout);
 }
 
+static const struct rwy_pair_about about = {
+	.name = "vmm",
+	.title = "from the VMM's start to the guest's init; memory beside the guest's",
+	.sides[RWY_PAIR_OURS] = "ringway-vmm",
+	.sides[RWY_PAIR_PEER] = "QEMU",
+	.metrics = metrics,
+	.nr_metrics = RWY_ARRAY_SIZE(metrics),
+	.measure = measure,
+};
+
 int rwy_perf_vmm_main(int argc, char **argv)
 {
 	static const struct rwy_opt opts[] = {
@@ -204,16 +214,8 @@ int rwy_perf_vmm_main(int argc, char **argv)
 	};
 	int status = 1;
 
-	if (rwy_pair_init(&bench) < 0)
+	if (rwy_pair_init(&bench, &about, &vmm) < 0)
 		return status;
-	bench.name = "vmm";
-	bench.title = "from the VMM's start to the guest's init; memory beside the guest's";
-	bench.sides[RWY_PAIR_OURS] = "ringway-vmm";
-	bench.sides[RWY_PAIR_PEER] = "QEMU";
-	bench.metrics = metrics;
-	bench.nr_metrics = RWY_ARRAY_SIZE(metrics);
-	bench.measure = measure;
-	bench.ctx = &vmm;
 	if (!rwy_opt_parse(&program, argc, argv, stdout, stderr, &status))
 		goto fini;
 	if (vmm.kernel && vmm.initrd)

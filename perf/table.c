@@ -8,7 +8,7 @@
 const char *rwy_table_side(const struct rwy_pair_bench *bench, const struct rwy_pair_case *c,
 			   enum rwy_pair_side side)
 {
-	return side == RWY_PAIR_PEER && c->peer ? c->peer : bench->sides[side];
+	return side == RWY_PAIR_PEER && c->peer ? c->peer : bench->about->sides[side];
 }
 
 static unsigned complete_pairs(const struct rwy_pair_case *c)
@@ -20,7 +20,7 @@ static void compare(const struct rwy_pair_bench *bench, const struct rwy_pair_ca
 		    struct rwy_summary_ratio *ratio)
 {
 	rwy_summary_compare(c->values[RWY_PAIR_OURS][m], c->values[RWY_PAIR_PEER][m],
-			    complete_pairs(c), bench->metrics[m].lower_is_better, ratio);
+			    complete_pairs(c), bench->about->metrics[m].lower_is_better, ratio);
 }
 
 /* ---- for people ---- */
@@ -40,7 +40,7 @@ static void print_median(const struct rwy_pair_case *c, enum rwy_pair_side side,
 static void print_row(const struct rwy_pair_bench *bench, const struct rwy_pair_case *c, unsigned m,
 		      FILE *out)
 {
-	const struct rwy_pair_metric *metric = &bench->metrics[m];
+	const struct rwy_pair_metric *metric = &bench->about->metrics[m];
 	struct rwy_summary_ratio ratio;
 	char what[32], spread[32] = "-";
 
@@ -73,7 +73,7 @@ static void print_failures(const struct rwy_pair_bench *bench, FILE *out)
 {
 	for (unsigned side = 0; side < RWY_PAIR_SIDES; side++)
 		if (bench->missing[side][0])
-			fprintf(out, "\nnot measured: %s: %s\n", bench->sides[side],
+			fprintf(out, "\nnot measured: %s: %s\n", bench->about->sides[side],
 				bench->missing[side]);
 	for (unsigned i = 0; i < bench->nr_cases; i++) {
 		const struct rwy_pair_case *c = &bench->cases[i];
@@ -104,13 +104,13 @@ static void print_commands(const struct rwy_pair_bench *bench, FILE *out)
 
 void rwy_table_print(const struct rwy_pair_bench *bench, FILE *out)
 {
-	fprintf(out, "\n%s: %s\n", bench->name, bench->title);
+	fprintf(out, "\n%s: %s\n", bench->about->name, bench->about->title);
 	fprintf(out, "ours: %s on CPU %u; peer: %s, there too; load on CPU %u\n",
-		bench->sides[RWY_PAIR_OURS], bench->opts.cpu_back, bench->sides[RWY_PAIR_PEER],
-		bench->opts.cpu_load);
+		bench->about->sides[RWY_PAIR_OURS], bench->opts.cpu_back,
+		bench->about->sides[RWY_PAIR_PEER], bench->opts.cpu_load);
 	fprintf(out, "each started %u times for %.1f s", bench->opts.pairs,
 		bench->opts.measure_ms / 1000.0);
-	if (bench->turn_ms)
+	if (bench->about->turn_ms)
 		fprintf(out, ", in %u turns by turns", rwy_pair_turns(bench));
 	fprintf(out, "%s", bench->run.interrupted ? " (interrupted)" : "");
 	fprintf(out, "; %.0f %% of the two CPUs' time was taken by the hypervisor\n\n",
@@ -118,7 +118,7 @@ void rwy_table_print(const struct rwy_pair_bench *bench, FILE *out)
 	fprintf(out, "%-26s %-12s %10s %10s %7s %13s %6s  %s\n", "case", "", "ours", "peer",
 		"ratio", "spread", "pairs", "verdict");
 	for (unsigned i = 0; i < bench->nr_cases; i++)
-		for (unsigned m = 0; m < bench->nr_metrics; m++)
+		for (unsigned m = 0; m < bench->about->nr_metrics; m++)
 			print_row(bench, &bench->cases[i], m, out);
 	fprintf(out,
 		"\nratio: median of ours/peer by pair of neighbours; spread: "
@@ -153,7 +153,7 @@ static json_t *json_side(const struct rwy_pair_case *c, enum rwy_pair_side side,
 static json_t *json_metric(const struct rwy_pair_bench *bench, const struct rwy_pair_case *c,
 			   unsigned m)
 {
-	const struct rwy_pair_metric *metric = &bench->metrics[m];
+	const struct rwy_pair_metric *metric = &bench->about->metrics[m];
 	struct rwy_summary_ratio r;
 
 	compare(bench, c, m, &r);
@@ -182,7 +182,7 @@ static json_t *json_case(const struct rwy_pair_bench *bench, const struct rwy_pa
 {
 	json_t *metrics = json_array();
 
-	for (unsigned m = 0; m < bench->nr_metrics; m++)
+	for (unsigned m = 0; m < bench->about->nr_metrics; m++)
 		json_array_append_new(metrics, json_metric(bench, c, m));
 	return json_pack("{s:s, s:s, s:o, s:{s:o, s:o}, s:{s:s, s:s}}", "name", c->name, "peer",
 			 rwy_table_side(bench, c, RWY_PAIR_PEER), "metrics", metrics, "commands",
@@ -199,8 +199,8 @@ int rwy_table_save(const struct rwy_pair_bench *bench, const char *path)
 	for (unsigned i = 0; i < bench->nr_cases; i++)
 		json_array_append_new(cases, json_case(bench, &bench->cases[i]));
 	root = json_pack("{s:s, s:s, s:s, s:b, s:{s:s, s:s}, s:i, s:[i, i], s:f, s:f, s:o}",
-			 "bench", bench->name, "title", bench->title, "ours",
-			 bench->sides[RWY_PAIR_OURS], "interrupted", bench->run.interrupted,
+			 "bench", bench->about->name, "title", bench->about->title, "ours",
+			 bench->about->sides[RWY_PAIR_OURS], "interrupted", bench->run.interrupted,
 			 "missing", "ours", bench->missing[RWY_PAIR_OURS], "peer",
 			 bench->missing[RWY_PAIR_PEER], "pairs", (int)bench->opts.pairs, "cpus",
 			 (int)bench->opts.cpu_back, (int)bench->opts.cpu_load, "seconds",

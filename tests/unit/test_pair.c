@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 struct fake {
+	struct rwy_pair_about about;
 	struct rwy_pair_bench bench;
 	char order[64]; /* 'o' and 'p' as they were measured */
 	double ours;
@@ -54,16 +55,15 @@ static int begin(void **state)
 	struct fake *f = calloc(1, sizeof(*f));
 
 	*state = f;
-	if (!f || rwy_pair_init(&f->bench) < 0)
+	if (!f || rwy_pair_init(&f->bench, &f->about, f) < 0)
 		return -1;
-	f->bench.name = "fake";
-	f->bench.title = "numbers";
-	f->bench.sides[RWY_PAIR_OURS] = "mine";
-	f->bench.sides[RWY_PAIR_PEER] = "yours";
-	f->bench.metrics = metrics;
-	f->bench.nr_metrics = 1;
-	f->bench.measure = measure;
-	f->bench.ctx = f;
+	f->about.name = "fake";
+	f->about.title = "numbers";
+	f->about.sides[RWY_PAIR_OURS] = "mine";
+	f->about.sides[RWY_PAIR_PEER] = "yours";
+	f->about.metrics = metrics;
+	f->about.nr_metrics = 1;
+	f->about.measure = measure;
 	f->ours = 30;
 	f->peer = 10;
 	f->error = -EIO;
@@ -138,9 +138,9 @@ static void take_turns(struct fake *f, unsigned pairs, unsigned turns)
 {
 	f->bench.opts.pairs = pairs;
 	f->bench.opts.measure_ms = turns * 100;
-	f->bench.turn_ms = 100;
-	f->bench.begin = begin_side;
-	f->bench.end = end_side;
+	f->about.turn_ms = 100;
+	f->about.begin = begin_side;
+	f->about.end = end_side;
 }
 
 static void each_turn_is_a_pair(void **state)
