@@ -12,7 +12,7 @@ RWY_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/ringway
 setup_packages_build="meson ninja-build gcc clang pkg-config libc6-dev linux-libc-dev libdpdk-dev
 	libnuma-dev liburing-dev libjansson-dev libcmocka-dev acpica-tools libibverbs-dev
 	librdmacm-dev libmnl-dev libseccomp-dev libcap-ng-dev systemtap-sdt-dev"
-setup_packages_test="dpdk clang-format libclang-rt-dev shellcheck jq fio iperf3 iproute2
+setup_packages_test="dpdk-dev clang-format libclang-rt-dev shellcheck jq fio iperf3 iproute2
 	iputils-ping procps gnuplot-nox chromium"
 setup_packages_lab="busybox-static cpio kmod xz-utils zstd lz4 binutils e2fsprogs ethtool
 	iproute2 iputils-ping fio iperf3 util-linux strace"

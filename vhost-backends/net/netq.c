@@ -2,6 +2,7 @@
 #include "vhost-backends/net/netq.h"
 
 #include "lib/iov.h"
+#include "lib/poll.h"
 #include "vhost-backends/net/net.h"
 
 #include <string.h>
@@ -15,6 +16,16 @@
  */
 #define BUSY	 8
 #define PATIENCE 32
+/*
+ * A whole burst is given back behind the next one, or after this time. A polling driver reuses its
+ * packet buffers best where some are always out: DPDK's with a split ring frees used ones only when
+ * it has no descriptor left, and then, if all but its free threshold (32) are used, all of them at
+ * once. That is more than its mempool keeps at hand, so that it goes on with buffers which have
+ * long left its CPU's caches. What is held keeps no more than this share of the ring from the
+ * driver.
+ */
+#define HOLD_NS	   50000
+#define HOLD_SHARE 4
 /* A stock below this is made up anew. */
 #define STOCK_LOW (RWY_NETQ_STOCK / 4)
 
@@ -103,10 +114,43 @@ RWY_INLINE bool parse(const struct rwy_chain *chain, uint8_t gives, struct rwy_f
 	return rwy_net_check_hdr(&frame->hdr, frame->len, gives, &frame->needs);
 }
 
-static void give_back(struct rwy_vq *vq, const struct rwy_chain *chains, unsigned n)
+/* The driver gets what was held. */
+static void settle(struct rwy_netq_tx *q)
 {
-	rwy_vq_push(vq, chains, n);
-	rwy_vq_publish(vq);
+	if (!q->held)
+		return;
+	rwy_vq_publish(q->vq);
+	q->held = false;
+	q->idle_ns = 0;
+}
+
+/* There is no next burst yet. */
+static RWY_COLD void settle_late(struct rwy_netq_tx *q)
+{
+	const uint64_t now = rwy_poll_now_ns();
+
+	if (q->idle_ns == 0)
+		q->idle_ns = now;
+	else if (now - q->idle_ns >= HOLD_NS)
+		settle(q);
+}
+
+/* The descriptors of a chain are as many as its pieces, or fewer. */
+static bool may_hold(const struct rwy_netq_tx *q, const struct rwy_netq_half *half, unsigned n)
+{
+	const struct rwy_chain *last = &half->chains[n - 1];
+
+	return n == RWY_VQ_BURST &&
+	       (last->iov + last->nr_out + last->nr_in - half->iov) * HOLD_SHARE <= q->vq->size;
+}
+
+static void give_back(struct rwy_netq_tx *q, const struct rwy_netq_half *half, unsigned n)
+{
+	settle(q);
+	rwy_vq_push(q->vq, half->chains, n);
+	q->held = may_hold(q, half, n);
+	if (!q->held)
+		rwy_vq_publish(q->vq);
 }
 
 unsigned rwy_netq_pull(struct rwy_netq_tx *q, struct rwy_burst *burst, uint8_t gives,
@@ -116,8 +160,11 @@ unsigned rwy_netq_pull(struct rwy_netq_tx *q, struct rwy_burst *burst, uint8_t g
 
 	if (half->nr == 0)
 		pop_half(q, half);
-	if (half->nr == 0)
+	if (half->nr == 0) {
+		if (RWY_UNLIKELY(q->held))
+			settle_late(q);
 		return 0;
+	}
 	pop_half(q, &q->halves[q->now ^ 1]);
 	burst->nr = 0;
 	burst->needs = 0;
@@ -142,7 +189,7 @@ unsigned rwy_netq_pull(struct rwy_netq_tx *q, struct rwy_burst *burst, uint8_t g
 		burst->nr = 0;
 	}
 	if (RWY_UNLIKELY(burst->nr == 0)) {
-		give_back(q->vq, half->chains, half->nr);
+		give_back(q, half, half->nr);
 		half->nr = 0;
 	}
 	return burst->nr;
@@ -158,6 +205,7 @@ void rwy_netq_park_tx(struct rwy_netq_tx *q)
 			rwy_vq_unpop(q->vq, half->chains, half->nr);
 		half->nr = 0;
 	}
+	settle(q);
 	q->patience = 0;
 }
 
@@ -184,11 +232,12 @@ void rwy_netq_release(struct rwy_netq_tx *q, const struct rwy_burst *burst, unsi
 	}
 	half->nr = 0;
 	if (done > 0)
-		give_back(q->vq, half->chains, done);
+		give_back(q, half, done);
 }
 
 bool rwy_netq_arm(struct rwy_netq_tx *q)
 {
+	settle(q);
 	q->patience = 0;
 	return rwy_vq_arm(q->vq) || q->halves[q->now ^ 1].nr > 0;
 }

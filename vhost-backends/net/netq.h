@@ -6,7 +6,8 @@
  * burst takes to forward: a transmit queue has popped the next burst while this one is forwarded,
  * and a receive queue keeps a stock of buffers popped while the last burst was published. What was
  * popped and is not needed after all goes back to the ring when the queue is parked; it must be
- * before the ring stops.
+ * before the ring stops. Behind its work a transmit queue keeps a whole burst back until the next
+ * one is through, at most 50 us, and never while it is parked or we sleep.
  */
 #ifndef RWY_VHOST_BACKENDS_NET_NETQ_H
 #define RWY_VHOST_BACKENDS_NET_NETQ_H
@@ -28,6 +29,8 @@ struct rwy_netq_half {
 struct rwy_netq_tx {
 	struct rwy_vq *vq; /* NULL: the ring is stopped */
 	bool enabled;
+	bool held;	   /* the last burst is pushed and not published */
+	uint64_t idle_ns;  /* when it was first found that none follows it; 0: not yet */
 	unsigned now;	   /* the half that is being forwarded; the other one is next */
 	unsigned patience; /* looks that a burst which is not whole is still given */
 	struct rwy_netq_half halves[2];
