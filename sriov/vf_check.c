@@ -8,6 +8,7 @@
 #include "sriov/vf_plan.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_ether.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,91 +82,90 @@ static int check_holders(const struct rwy_vf_check *check, const struct rwy_pf *
 	return 0;
 }
 
-/* The sum of all vectors, where they come out of one pool. */
-static int check_vectors(const struct rwy_vf_check *check, const struct rwy_pf *now,
-			 const struct rwy_pf *want)
-{
-	bool remakes = rwy_vf_plan_remakes(now, want);
-	unsigned sum = 0, line = 0;
+/* ---- what the VFs of a PF share ---- */
 
-	for (unsigned i = 0; i < want->nr_vfs; i++) {
-		const struct rwy_vf *vf = &want->vfs[i];
-
-		if (!vf->value[RWY_ATTR_MSIX][0] ||
-		    (!remakes && !differs(&now->vfs[i], vf, RWY_ATTR_MSIX)))
-			continue;
-		if (now->msix_total < 0)
-			return refuse(check, vf->line, -EINVAL,
-				      "%s: its driver %s cannot give vectors to VFs (msix)",
-				      now->bdf, now->driver);
-		sum += (unsigned)strtoul(vf->value[RWY_ATTR_MSIX], NULL, 10);
-		line = vf->line;
-	}
-	if (sum && sum > (unsigned)now->msix_total)
-		return refuse(check, line, -EINVAL,
-			      "%s: %u vectors are wanted in all, there are %d to share", now->bdf,
-			      sum, now->msix_total);
-	return 0;
-}
-
-/* ---- an NVMe controller's resources ---- */
-
-/* One of the two, over all VFs of a PF. */
-struct resource {
-	enum rwy_attr given, kept;
-	unsigned least, most, total;
+/* Vectors, or what an NVMe controller has for its VFs. */
+struct pool {
+	enum rwy_attr given;
+	enum rwy_attr kept;   /* that the PF has itself, RWY_ATTR_NR: nothing */
+	bool there;	      /* the PF can share it */
+	const char *missing;  /* why it cannot */
+	unsigned least, most; /* of one VF, but none at all */
+	unsigned total;
 };
 
-static int check_resource(const struct rwy_vf_check *check, const struct rwy_pf *now,
-			  const struct rwy_pf *want, const struct resource *resource)
+static unsigned number(const char *text)
 {
-	const char *name = rwy_attr_name(resource->given);
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+/* One VF's part; the sum grows by it, or by what it keeps. */
+static int check_part(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		      const struct rwy_vf *has, const struct rwy_vf *vf, const struct pool *pool,
+		      unsigned *sum)
+{
+	const char *text = vf ? vf->value[pool->given] : "";
+	unsigned nr = number(text[0] ? text : has->value[pool->given]);
+
+	*sum += nr;
+	if (!vf || !differs(has, vf, pool->given))
+		return 0;
+	if (!pool->there)
+		return refuse(check, vf->line, -EINVAL, "%s cannot share %s with its VFs: %s",
+			      now->bdf, rwy_attr_name(pool->given), pool->missing);
+	/* A VF with none is as it was made. */
+	if (nr && (nr < pool->least || nr > pool->most))
+		return refuse(check, vf->line, -EINVAL, "%s: %s is %u, a VF can have %u to %u",
+			      now->bdf, rwy_attr_name(pool->given), nr, pool->least, pool->most);
+	return 1;
+}
+
+static int check_pool(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		      const struct rwy_pf *want, const struct pool *pool)
+{
+	static const struct rwy_vf fresh;
 	bool remakes = rwy_vf_plan_remakes(now, want);
+	const char *name = rwy_attr_name(pool->given);
+	const char *kept = pool->kept == RWY_ATTR_NR ? "" : now->value[pool->kept];
 	unsigned sum = 0, line = 0;
 
-	for (unsigned i = 0; i < want->nr_vfs; i++) {
-		const char *text = want->vfs[i].value[resource->given];
-		unsigned nr = (unsigned)strtoul(text, NULL, 10);
+	for (unsigned i = 0; i < rwy_vf_plan_count(now, want); i++) {
+		const struct rwy_vf *vf = i < want->nr_vfs ? &want->vfs[i] : NULL;
+		int rc = check_part(check, now, remakes ? &fresh : &now->vfs[i], vf, pool, &sum);
 
-		if (!text[0] && !remakes)
-			nr = (unsigned)strtoul(now->vfs[i].value[resource->given], NULL, 10);
-		sum += nr;
-		if (!text[0])
-			continue;
-		line = want->vfs[i].line;
-		if (!now->nvme.known)
-			return refuse(check, line, -EINVAL,
-				      "%s cannot share %s with its VFs: it is no NVMe controller "
-				      "with virtualization management",
-				      now->bdf, name);
-		/* A VF with none is as it was made. */
-		if (nr && (nr < resource->least || nr > resource->most))
-			return refuse(check, line, -EINVAL, "%s: %s is %u, a VF can have %u to %u",
-				      now->bdf, name, nr, resource->least, resource->most);
+		if (rc < 0)
+			return rc;
+		if (rc)
+			line = vf->line;
 	}
-	if (line && sum > resource->total)
-		return refuse(check, line, -EINVAL, "%s: %u %s are wanted in all, there are %u",
-			      now->bdf, sum, name, resource->total);
-	if (line && !remakes &&
-	    sum + strtoul(now->value[resource->kept], NULL, 10) > resource->total)
+	if (line && sum > pool->total)
+		return refuse(check, line, -EINVAL, "%s: its VFs would have %u %s in all, of %u",
+			      now->bdf, sum, name, pool->total);
+	if (line && !remakes && sum + number(kept) > pool->total)
 		return refuse(check, line, -EBUSY,
 			      "%s keeps %s of %u %s for itself, and gives them up only while it "
 			      "has no VFs: apply a file with numvfs 0 first",
-			      now->bdf, now->value[resource->kept], resource->total, name);
+			      now->bdf, kept, pool->total, name);
 	return 0;
 }
 
-static int check_resources(const struct rwy_vf_check *check, const struct rwy_pf *now,
-			   const struct rwy_pf *want)
+static int check_pools(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		       const struct rwy_pf *want)
 {
-	const struct resource queues = {RWY_ATTR_QUEUES, RWY_ATTR_KEPT_QUEUES, RWY_VF_NVME_QUEUES,
-					now->nvme.vf_queues, now->nvme.queues};
-	const struct resource interrupts = {RWY_ATTR_INTERRUPTS, RWY_ATTR_KEPT_INTERRUPTS,
-					    RWY_VF_NVME_INTERRUPTS, now->nvme.vf_interrupts,
-					    now->nvme.interrupts};
-	int err = check_resource(check, now, want, &queues);
+	static const char no_nvme[] = "it is no NVMe controller with virtualization management";
+	const struct pool pools[] = {
+		{RWY_ATTR_MSIX, RWY_ATTR_NR, now->msix_total >= 0, "its driver gives each the same",
+		 1, UINT_MAX, (unsigned)RWY_MAX(now->msix_total, 0)},
+		{RWY_ATTR_QUEUES, RWY_ATTR_KEPT_QUEUES, now->nvme.known, no_nvme,
+		 RWY_VF_NVME_QUEUES, now->nvme.vf_queues, now->nvme.queues},
+		{RWY_ATTR_INTERRUPTS, RWY_ATTR_KEPT_INTERRUPTS, now->nvme.known, no_nvme,
+		 RWY_VF_NVME_INTERRUPTS, now->nvme.vf_interrupts, now->nvme.interrupts},
+	};
+	int err = 0;
 
-	return err ? err : check_resource(check, now, want, &interrupts);
+	for (unsigned i = 0; !err && i < RWY_ARRAY_SIZE(pools); i++)
+		err = check_pool(check, now, want, &pools[i]);
+	return err;
 }
 
 /* ---- a VF ---- */
@@ -245,9 +245,7 @@ static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
 	if (!err)
 		err = check_holders(check, now, want);
 	if (!err)
-		err = check_vectors(check, now, want);
-	if (!err)
-		err = check_resources(check, now, want);
+		err = check_pools(check, now, want);
 	for (unsigned i = 0; !err && i < want->nr_vfs; i++)
 		if (want->vfs[i].line)
 			err = check_vf(check, now, i, remakes ? &fresh : &now->vfs[i],

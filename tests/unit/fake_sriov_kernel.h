@@ -23,6 +23,7 @@ struct fake_sriov_pf {
 	unsigned ifindex, total, nr_vfs;
 	rwy_attr_values vfs[FAKE_SRIOV_VFS]; /* those of the link and of devlink only */
 	bool switchdev;			     /* the mode of its switch */
+	unsigned nr_vectors[FAKE_SRIOV_VFS];
 	/* NVMe: queues and interrupts */
 	unsigned flexible[2], kept[2], kept_next[2];
 	struct {

@@ -92,9 +92,10 @@ static const struct {
 	{ON(PF) VF("\"link_state\": \"up\""), "5", "none of auto, enable, disable"},
 	{ON(PF) VF("\"node_guid\": \"1:2\""), "5", "is no GUID like"},
 	{ON(PF) VF("\"msix\": 0"), "5", "msix is 0, it may be 1 to 2048"},
-	{ON(PF) VF("\"msix\": 5"), "4", "its driver igb cannot give vectors"},
+	{ON(PF) VF("\"msix\": 5"), "4",
+	 PF " cannot share msix with its VFs: its driver gives each the same"},
 	{ON("0000:03:00.0") "\"numvfs\": 8, " VFS("{\"range\": \"0-7\", \"msix\": 2000}"), "4",
-	 "16000 vectors are wanted in all, there are 3072"},
+	 "its VFs would have 16000 msix in all, of 3072"},
 	{ON(PF) VF("\"driver\": \"vfio/pci\""), "5", "cannot be the name of a driver"},
 	{ON(PF) VF("\"driver\": \"uio_hv\""), "4", "modprobe uio_hv"},
 	{ON(PF) VFS("{\"range\": \"1\", \"driver\": \"vfio-pci\"}"), "4",
@@ -199,6 +200,40 @@ static void planned(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* Who gets less of what VFs share comes first, and what others keep is counted. */
+static void shared(void **state)
+{
+	struct sriov_rig rig;
+
+	set_up(&rig);
+	fake_sriov_kernel_set_vfs(rig.kernel, &rig.kernel->pfs[3], 4);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0")
+						VFS("{\"range\": \"0-3\", \"msix\": 768}")),
+			 0);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0")
+						VFS("{\"range\": \"0\", \"msix\": 1000},"
+						    "{\"range\": \"2\", \"msix\": 536}")),
+			 0);
+	assert_non_null(strstr(rig.out, "VF 2 msix: 768 -> 536\n"
+					"applied     0000:03:00.0 VF 0 msix: 768 -> 1000\n"));
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0")
+						VFS("{\"range\": \"0\", \"msix\": 1001}")),
+			 1);
+	assert_true(log_said("wanted.json:4: 0000:03:00.0: its VFs would have 3073 msix in all"));
+	/* New ones have their even share at most. */
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0") "\"numvfs\": 3, " VFS(
+						"{\"range\": \"0\", \"msix\": 2000},"
+						"{\"range\": \"1-2\", \"msix\": 500}")),
+			 0);
+	assert_non_null(strstr(rig.out, "VF 2 msix: 500\n"
+					"applied     0000:03:00.0 VF 0 msix: 2000\n"));
+	sriov_rig_close(&rig);
+}
+
 /* All VFs are let go for it, so nobody may hold one. */
 static void switched(void **state)
 {
@@ -294,10 +329,15 @@ static void lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused),	cmocka_unit_test(no_file),
-		cmocka_unit_test(live_changes), cmocka_unit_test(planned),
-		cmocka_unit_test(switched),	cmocka_unit_test(chosen_by_driver),
-		cmocka_unit_test(examples),	cmocka_unit_test(lines),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(no_file),
+		cmocka_unit_test(live_changes),
+		cmocka_unit_test(planned),
+		cmocka_unit_test(shared),
+		cmocka_unit_test(switched),
+		cmocka_unit_test(chosen_by_driver),
+		cmocka_unit_test(examples),
+		cmocka_unit_test(lines),
 	};
 
 	return UNIT_RUN(tests);

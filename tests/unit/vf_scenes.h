@@ -34,6 +34,10 @@ static const struct scene scenes[] = {
 	{"nvme", 0, false,
 	 "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 2, \"vfs\": [{\"range\": \"0-1\","
 	 " \"queues\": 2, \"interrupts\": 1, \"driver\": \"vfio-pci\"}]}]}"},
+	/* Vectors from one VF to another, that come after it. */
+	{"mlx5_core", 3, true,
+	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"vfs\": [{\"range\": \"0-1\", \"msix\": 20},"
+	 " {\"range\": \"2\", \"msix\": 4}]}]}"},
 	/* Switches: before VFs are made, after, and with VFs that are there. */
 	{"ice", 3, true,
 	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
