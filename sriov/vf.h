@@ -26,7 +26,8 @@ enum rwy_vf_counter {
 
 struct rwy_vf {
 	char bdf[RWY_BDF_LEN];
-	char netdev[16];      /* empty: none, or not this host's to see */
+	char netdev[16];      /* empty: none, or away */
+	bool away;	      /* its interface is in another network namespace */
 	char representor[16]; /* empty: none */
 	bool ported;	      /* the switch of its PF shows it as a port */
 	uint32_t port;	      /* its index there */

@@ -73,13 +73,32 @@ static int check_holders(const struct rwy_vf_check *check, const struct rwy_pf *
 			 rwy_vf_plan_count(now, want));
 	for (unsigned i = 0; i < now->nr_vfs; i++) {
 		const struct rwy_holder *holder = rwy_holder_of(check->holders, &now->vfs[i]);
+		char user[RWY_HOLDER_TEXT];
 
-		if (holder)
-			return refuse(check, want->line, -EBUSY,
-				      "%s: %s, and VF %u (%s) is held by %s (process %d)", now->bdf,
-				      what, i, now->vfs[i].bdf, holder->name, holder->pid);
+		if (!holder)
+			continue;
+		rwy_holder_put(user, holder, "process ");
+		return refuse(check, want->line, -EBUSY, "%s: %s, and VF %u (%s) is held by %s",
+			      now->bdf, what, i, now->vfs[i].bdf, user);
 	}
 	return 0;
+}
+
+/* Who works with the PF itself may lose its interface to another mode, and its disk to a reset. */
+static int check_pf_holder(const struct rwy_vf_check *check, const struct rwy_pf *now,
+			   const struct rwy_pf *want)
+{
+	const struct rwy_holder *holder = rwy_holder_of_pf(check->holders, now->bdf);
+	bool switches = rwy_vf_plan_switches(now, want);
+	char user[RWY_HOLDER_TEXT];
+
+	if (!holder || (!switches && !rwy_vf_plan_resets(now, want)))
+		return 0;
+	rwy_holder_put(user, holder, "process ");
+	return refuse(check, want->line, -EBUSY, "%s: %s, and it is held by %s", now->bdf,
+		      switches ? "another mode of its switch may take its interface away"
+			       : "what its VFs get takes a reset of it",
+		      user);
 }
 
 /* ---- what the VFs of a PF share ---- */
@@ -222,15 +241,16 @@ static int check_vf(const struct rwy_vf_check *check, const struct rwy_pf *pf, u
 		    const struct rwy_vf *now, const struct rwy_vf *want)
 {
 	const struct rwy_holder *holder = now->bdf[0] ? rwy_holder_of(check->holders, now) : NULL;
+	char user[RWY_HOLDER_TEXT];
 	int err;
 
+	if (holder)
+		rwy_holder_put(user, holder, "process ");
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; holder && attr < RWY_ATTR_NR; attr++)
 		if (differs(now, want, attr) && !rwy_attr_is_live(attr))
 			return refuse(check, want->line, -EBUSY,
-				      "%s: %s of VF %u (%s) cannot change while %s (process %d) "
-				      "holds it",
-				      pf->bdf, rwy_attr_name(attr), idx, now->bdf, holder->name,
-				      holder->pid);
+				      "%s: %s of VF %u (%s) cannot change while %s holds it",
+				      pf->bdf, rwy_attr_name(attr), idx, now->bdf, user);
 	err = check_link(check, pf, now, want);
 	return err ? err : check_driver(check, pf, idx, now, want);
 }
@@ -244,6 +264,8 @@ static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
 
 	if (!err)
 		err = check_holders(check, now, want);
+	if (!err)
+		err = check_pf_holder(check, now, want);
 	if (!err)
 		err = check_pools(check, now, want);
 	for (unsigned i = 0; !err && i < want->nr_vfs; i++)

@@ -330,6 +330,18 @@ int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const st
 	return p.err;
 }
 
+bool rwy_vf_plan_resets(const struct rwy_pf *now, const struct rwy_pf *want)
+{
+	struct rwy_vf_plan plan = {0};
+	bool resets = false;
+
+	(void)!rwy_vf_plan_add(&plan, now, want);
+	for (unsigned i = 0; i < plan.nr; i++)
+		resets |= plan.steps[i].attr == RWY_ATTR_PF_RESET && plan.steps[i].to[0];
+	rwy_vf_plan_fini(&plan);
+	return resets;
+}
+
 void rwy_vf_plan_fini(struct rwy_vf_plan *plan)
 {
 	free(plan->steps);

@@ -265,6 +265,15 @@ static void switched(void **state)
 			 1);
 	assert_true(log_said("0000:03:00.0: the mode of its switch is for all VFs, and VF 1 "
 			     "(0000:03:00.3) is held by qemu (process 78)"));
+	fake_sriov_kernel_set_vfs(rig.kernel, &rig.kernel->pfs[3], 0);
+	fake_root_link(rig.kernel->sys.root, "/sys/class/net/enp768",
+		       "../x/0000:03:00.0/net/enp768");
+	fake_root_write(rig.kernel->sys.root, "/sys/class/x/0000:03:00.0/net/enp768/upper_br0", "");
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_plan,
+					ON("0000:03:00.0") "\"eswitch\": \"switchdev\"}]}"),
+			 1);
+	assert_true(log_said("wanted.json:2: 0000:03:00.0: another mode of its switch may take its "
+			     "interface away, and it is held by br0"));
 	sriov_rig_close(&rig);
 }
 

@@ -114,6 +114,26 @@ static void refused(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* What its VFs get takes a reset, under whoever has a file system on the PF's own disk. */
+static void pf_in_use(void **state)
+{
+	static const char want[] = WANT(", \"numvfs\": 1", "{\"range\": \"0\", \"queues\": 2, "
+							   "\"interrupts\": 1}");
+	struct sriov_rig rig;
+
+	set_up(&rig, 0);
+	fake_root_write(rig.kernel->sys.root, "/proc/self/mountinfo",
+			"36 22 259:0 / /srv rw - ext4 /dev/nvme0n1 rw\n");
+	fake_root_link(rig.kernel->sys.root, "/sys/dev/block/259:0",
+		       "../../devices/" PF "/nvme/nvme0/nvme0n1");
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply, want), 1);
+	assert_true(log_said("wanted.json:1: " PF ": what its VFs get takes a reset of it, and it "
+			     "is held by /srv"));
+	assert_int_equal(rig.kernel->nr_changes, 0);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply, WANT(", \"numvfs\": 1", "")), 0);
+	sriov_rig_close(&rig);
+}
+
 /* A list of more than one page. */
 static void many(void **state)
 {
@@ -142,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(given_and_online),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(pf_in_use),
 		cmocka_unit_test(many),
 	};
 
