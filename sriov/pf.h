@@ -15,6 +15,7 @@ struct rwy_pf {
 	char netdev[16];	    /* empty: none */
 	unsigned ifindex;	    /* 0: none */
 	bool carrier;		    /* its interface has a link */
+	char mac[RWY_ATTR_TEXT];    /* of its interface, empty: none like a VF's */
 	int node;		    /* NUMA, -1: not said */
 	char cpus[128];		    /* near it, as 0-7,16-23 */
 	int group;		    /* of the IOMMU, -1: none */

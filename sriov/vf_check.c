@@ -277,76 +277,99 @@ static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
 
 /* ---- addresses ---- */
 
-/* An address that a VF will have, and who wants it so. */
+/* An address, and who has it or will have it: a PF, or one of its VFs. */
 struct owner {
-	char mac[RWY_ATTR_TEXT];
+	char address[RWY_ATTR_TEXT];
+	enum rwy_attr attr;
 	const char *pf;
-	unsigned vf, line;
+	int vf;	       /* RWY_VF_PLAN_PF: the PF itself */
+	unsigned line; /* that wants it so, 0: none */
+};
+
+struct owners {
+	unsigned nr;
+	struct owner *each;
 };
 
 static int compare_owners(const void *a, const void *b)
 {
 	const struct owner *x = a, *y = b;
-	int by_mac = strcmp(x->mac, y->mac);
+	int by_address = strcmp(x->address, y->address);
 
-	return by_mac ? by_mac : (x->line > y->line) - (x->line < y->line);
+	return by_address ? by_address : (x->line > y->line) - (x->line < y->line);
 }
 
 /* What VF idx will have: what is wanted, else what it has, unless that goes. */
-static void find_mac(const struct rwy_pf *now, const struct rwy_pf *want, unsigned idx,
-		     enum rwy_attr attr, struct owner *owner)
+static void add_owner(struct owners *owners, const struct rwy_pf *now, const struct rwy_pf *want,
+		      unsigned idx, enum rwy_attr attr)
 {
 	bool remakes = want && rwy_vf_plan_remakes(now, want);
+	struct owner *owner = &owners->each[owners->nr];
 
-	*owner = (struct owner){.pf = now->bdf, .vf = idx};
+	*owner = (struct owner){.attr = attr, .pf = now->bdf, .vf = (int)idx};
 	if (want && idx < want->nr_vfs && want->vfs[idx].value[attr][0]) {
-		strcpy(owner->mac, want->vfs[idx].value[attr]);
+		strcpy(owner->address, want->vfs[idx].value[attr]);
 		owner->line = want->vfs[idx].line;
 	} else if (!remakes && idx < now->nr_vfs) {
-		strcpy(owner->mac, now->vfs[idx].value[attr]);
+		strcpy(owner->address, now->vfs[idx].value[attr]);
 	}
-	if (strcmp(owner->mac, "00:00:00:00:00:00") == 0 ||
-	    strcmp(owner->mac, RWY_ATTR_UNSUPPORTED) == 0)
-		owner->mac[0] = '\0';
+	if (owner->address[0] && !rwy_attr_is_unset(attr, owner->address) &&
+	    strcmp(owner->address, RWY_ATTR_UNSUPPORTED) != 0)
+		owners->nr++;
 }
 
-static bool is_same_vf(const struct owner *a, const struct owner *b)
+static void add_owners(struct owners *owners, const struct rwy_pf *now, const struct rwy_pf *want)
 {
-	return a->vf == b->vf && strcmp(a->pf, b->pf) == 0;
+	unsigned nr = RWY_MAX(now->nr_vfs, want ? want->nr_vfs : 0);
+
+	if (now->mac[0]) {
+		struct owner pf = {.attr = RWY_ATTR_MAC, .pf = now->bdf, .vf = RWY_VF_PLAN_PF};
+
+		strcpy(pf.address, now->mac);
+		owners->each[owners->nr++] = pf;
+	}
+	for (unsigned i = 0; i < nr; i++)
+		for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_NR; attr++)
+			if (rwy_attr_is_address(attr))
+				add_owner(owners, now, want, i, attr);
+}
+
+static int compare_pair(const struct rwy_vf_check *check, const struct owner *a,
+			const struct owner *b)
+{
+	char other[32] = "";
+
+	/* Where nobody wants either, it is not ours to judge. */
+	if (!b->line || strcmp(a->address, b->address) != 0 ||
+	    (a->vf == b->vf && strcmp(a->pf, b->pf) == 0))
+		return 0;
+	if (a->vf != RWY_VF_PLAN_PF)
+		snprintf(other, sizeof(other), "VF %d of ", a->vf);
+	return refuse(check, b->line, -EINVAL, "%s %s of VF %d of %s is that of %s%s, too",
+		      rwy_attr_name(b->attr), b->address, b->vf, b->pf, other, a->pf);
 }
 
 /* Two VFs, of whichever PFs, with the same address: the network would not work. */
-static int check_macs(const struct rwy_vf_check *check)
+static int check_addresses(const struct rwy_vf_check *check)
 {
-	static const enum rwy_attr attrs[] = {RWY_ATTR_MAC, RWY_ATTR_HW_ADDR};
-	unsigned nr = 0, room = 1;
-	struct owner *owners;
+	struct owners owners = {0};
+	unsigned room = 1;
 	int err = 0;
 
 	for (unsigned i = 0; i < check->host->nr; i++)
-		room += 2 * (check->host->pfs[i].total + check->host->pfs[i].nr_vfs);
-	owners = calloc(room, sizeof(*owners));
-	if (!owners)
+		room += 1 + RWY_ATTR_NR * (check->host->pfs[i].total + check->host->pfs[i].nr_vfs);
+	owners.each = calloc(room, sizeof(*owners.each));
+	if (!owners.each)
 		return -ENOMEM;
 	for (unsigned i = 0; i < check->host->nr; i++) {
 		const struct rwy_pf *now = &check->host->pfs[i];
-		const struct rwy_pf *want = rwy_pf_list_find(check->want, now->bdf);
 
-		for (unsigned v = 0; v < 2 * RWY_MAX(now->nr_vfs, want ? want->nr_vfs : 0); v++) {
-			find_mac(now, want, v / 2, attrs[v % 2], &owners[nr]);
-			nr += owners[nr].mac[0] != '\0';
-		}
+		add_owners(&owners, now, rwy_pf_list_find(check->want, now->bdf));
 	}
-	qsort(owners, nr, sizeof(*owners), compare_owners);
-	for (unsigned i = 1; !err && i < nr; i++)
-		/* Where nobody wants either, it is not ours to judge. */
-		if (owners[i].line && strcmp(owners[i - 1].mac, owners[i].mac) == 0 &&
-		    !is_same_vf(&owners[i - 1], &owners[i]))
-			err = refuse(check, owners[i].line, -EINVAL,
-				     "mac %s of VF %u of %s is that of VF %u of %s, too",
-				     owners[i].mac, owners[i].vf, owners[i].pf, owners[i - 1].vf,
-				     owners[i - 1].pf);
-	free(owners);
+	qsort(owners.each, owners.nr, sizeof(*owners.each), compare_owners);
+	for (unsigned i = 1; !err && i < owners.nr; i++)
+		err = compare_pair(check, &owners.each[i - 1], &owners.each[i]);
+	free(owners.each);
 	return err;
 }
 
@@ -359,5 +382,5 @@ int rwy_vf_check_all(const struct rwy_vf_check *check)
 
 		err = check_pf(check, rwy_pf_list_find(check->host, want->bdf), want);
 	}
-	return err ? err : check_macs(check);
+	return err ? err : check_addresses(check);
 }

@@ -198,10 +198,11 @@ static bool yields(const struct planning *p, const struct pair *vf, enum rwy_att
 /* Has no driver meanwhile: none may count on what changes. */
 static bool lets_go(const struct planning *p, const struct pair *vf)
 {
-	static const enum rwy_attr attrs[] = {RWY_ATTR_DRIVER,	   RWY_ATTR_MSIX,
-					      RWY_ATTR_ONLINE,	   RWY_ATTR_ROCE,
-					      RWY_ATTR_MIGRATABLE, RWY_ATTR_QUEUES,
-					      RWY_ATTR_INTERRUPTS};
+	static const enum rwy_attr attrs[] = {RWY_ATTR_DRIVER,	     RWY_ATTR_MSIX,
+					      RWY_ATTR_ONLINE,	     RWY_ATTR_ROCE,
+					      RWY_ATTR_MIGRATABLE,   RWY_ATTR_IPSEC_CRYPTO,
+					      RWY_ATTR_IPSEC_PACKET, RWY_ATTR_MAX_IO_EQS,
+					      RWY_ATTR_QUEUES,	     RWY_ATTR_INTERRUPTS};
 	bool goes = p->switches;
 
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(attrs); i++)

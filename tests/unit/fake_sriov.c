@@ -127,6 +127,8 @@ void fake_sriov_add_pf(const char *root, const struct fake_sriov_card *card, con
 	snprintf(name, sizeof(name), "net/%s%u/flags", card->netdev, rid);
 	/* The one whose driver makes VFs only when it is up is down. */
 	put(root, bdf, name, strcmp(card->driver, "bnxt_en") == 0 ? "0x1002\n" : "0x1003\n");
+	snprintf(name, sizeof(name), "net/%s%u/address", card->netdev, rid);
+	put(root, bdf, name, "52:54:00:ff:%02x:%02x\n", rid >> 8, rid & 0xff);
 	snprintf(name, sizeof(name), "net/%s%u/carrier", card->netdev, rid);
 	put(root, bdf, name, "1\n");
 }

@@ -47,7 +47,8 @@ static const struct scene scenes[] = {
 	{"mlx5_core", 2, true,
 	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
 	 "{\"range\": \"0-1\", \"hw_addr\": \"52:54:00:00:10:00\", \"roce\": false,"
-	 " \"migratable\": true, \"tx_max\": 1000}]}]}"},
+	 " \"migratable\": true, \"ipsec_crypto\": true, \"max_io_eqs\": 9,"
+	 " \"tx_max\": 1000}]}]}"},
 	{"mlx5_core", 0, false,
 	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"numvfs\": 3, \"vfs\": ["
 	 "{\"range\": \"0-2\", \"hw_addr\": \"52:54:00:00:10:00\", \"tx_share\": 10,"
