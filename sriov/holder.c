@@ -126,9 +126,13 @@ static int look_at_fd(void *ctx, const char *name)
 static int look_at_process(void *ctx, const char *name)
 {
 	struct scan *scan = ctx;
+	char target[RWY_SYSFS_PATH];
 	int rc;
 
 	if (!isdigit((unsigned char)name[0]))
+		return 0;
+	/* Threads of the kernel have no files, and are many. */
+	if (read_target(scan, target, "/proc/%s/exe", name) == -ENOENT)
 		return 0;
 	scan->pid = atoi(name);
 	rc = rwy_sysfs_list(scan->root, look_at_fd, scan, "/proc/%s/fd", name);

@@ -169,6 +169,8 @@ void fake_sriov_hold(const char *root, int pid, const char *name, int fd, const 
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 	fake_root_link(root, path, file);
+	snprintf(path, sizeof(path), "%s/proc/%d/exe", root, pid);
+	assert_true(symlink(name, path) == 0 || errno == EEXIST);
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	snprintf(text, sizeof(text), "%s\n", name);
 	fake_root_write(root, path, text);
