@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "sriov/devlink.h"
+#include "sriov/representor.h"
 #include "sriov/vf_link.h"
 #include "sriov/vf_nvme.h"
 
@@ -18,6 +19,8 @@ int rwy_host_ask(struct rwy_nl *nl, struct rwy_pf *pf, bool counters)
 		err = rwy_vf_nvme_read(nl->sys, pf);
 	if (!err)
 		err = rwy_devlink_read(nl, pf);
+	if (!err && counters)
+		rwy_representor_count(nl->sys->root, pf);
 	return err;
 }
 

@@ -26,6 +26,7 @@ struct rwy_pf {
 		unsigned queues, interrupts;	   /* to be shared with its VFs */
 		unsigned vf_queues, vf_interrupts; /* most that one VF can have */
 	} nvme;
+	bool uncounted; /* its driver counts nothing of its VFs */
 	rwy_attr_values value;
 	unsigned line; /* of the file that wants it */
 	unsigned nr_vfs;

@@ -160,8 +160,11 @@ static void print_vf_facts(const struct rwy_pf_print *print, const struct rwy_pf
 	print_group(print, vf->group, vf->bdf);
 	print_rdma(print, vf->bdf);
 	print_values(print, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
-	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
-		print_fact(print, counters[i], "%llu", (unsigned long long)vf->counter[i]);
+	for (unsigned i = 0; i < RWY_VF_NR_COUNTERS; i++)
+		if (vf->counted & 1u << i)
+			print_fact(print, counters[i], "%llu", (unsigned long long)vf->counter[i]);
+	if (pf->uncounted && !vf->counted)
+		print_fact(print, "counters", RWY_ATTR_UNSUPPORTED);
 	if (holder)
 		rwy_holder_put(user, holder, "");
 	print_fact(print, "used by", "%s", user);
@@ -280,8 +283,12 @@ static json_t *vf_object(const struct rwy_pf_print *print, const struct rwy_pf *
 	put_group(object, print, vf->group, vf->bdf);
 	put_rdma(object, print, vf->bdf);
 	put_values(object, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
-	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
-		json_object_set_new(object, counters[i], json_integer((json_int_t)vf->counter[i]));
+	for (unsigned i = 0; i < RWY_VF_NR_COUNTERS; i++)
+		if (vf->counted & 1u << i)
+			json_object_set_new(object, counters[i],
+					    json_integer((json_int_t)vf->counter[i]));
+		else if (pf->uncounted)
+			json_object_set_new(object, counters[i], json_null());
 	put_user(object, holder);
 	return object;
 }

@@ -34,7 +34,7 @@ struct rwy_vf {
 	int group;	      /* of the IOMMU, -1: none */
 	char vfio[16];	      /* its character device, as in /dev/vfio/devices; empty: none */
 	rwy_attr_values value;
-	bool counted; /* the counters are known */
+	unsigned counted; /* bit n: counter n is known */
 	uint64_t counter[RWY_VF_NR_COUNTERS];
 	unsigned line; /* of the file that wants it, 0: none does */
 };

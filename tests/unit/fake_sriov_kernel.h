@@ -51,6 +51,7 @@ struct fake_sriov_kernel {
 	bool link_never;
 	unsigned not_ready; /* refuses so many settings of VFs, which are still being reset */
 	bool counters;	    /* were asked for */
+	bool too_long;	    /* with counters, the answer has no room */
 	size_t answer_len;  /* of rtnetlink */
 	char answer[FAKE_SRIOV_ANSWER];
 	bool old;		  /* has no switches without VFs */

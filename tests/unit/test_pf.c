@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sriov/holder.h"
 #include "sriov/pf.h"
+#include "sriov/representor.h"
 #include "tests/unit/fake_sriov.h"
 
 #define PF "0000:3b:00.0"
@@ -123,6 +124,17 @@ static void representors(void **state)
 	assert_string_equal(pf.vfs[0].representor, "rep0");
 	assert_string_equal(pf.vfs[1].representor, "rep1");
 	assert_string_equal(pf.vfs[2].representor, "");
+	/* What the one sends, the other receives. */
+	fake_root_write(*state, "/sys/class/net/rep1/statistics/tx_packets", "71\n");
+	fake_root_write(*state, "/sys/class/net/rep1/statistics/rx_bytes", "4294967296\n");
+	fake_root_write(*state, "/sys/class/net/rep0/statistics/tx_packets", "9\n");
+	pf.vfs[0].counted = 1u << RWY_VF_RX_PACKETS;
+	rwy_representor_count(*state, &pf);
+	assert_int_equal(pf.vfs[1].counted, 1u << RWY_VF_RX_PACKETS | 1u << RWY_VF_TX_BYTES);
+	assert_int_equal(pf.vfs[1].counter[RWY_VF_RX_PACKETS], 71);
+	assert_true(pf.vfs[1].counter[RWY_VF_TX_BYTES] == 4294967296u);
+	assert_int_equal(pf.vfs[0].counter[RWY_VF_RX_PACKETS], 0);
+	assert_int_equal(pf.vfs[2].counted, 0);
 	rwy_pf_fini(&pf);
 }
 

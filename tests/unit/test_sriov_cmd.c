@@ -74,8 +74,10 @@ static void show_vf(void **state)
 	assert_non_null(strstr(rig->out, "group        386, viable\n"));
 	assert_non_null(strstr(rig->out, "msix         3\n"));
 	assert_non_null(strstr(rig->out, "used by      ringway-vmm (77)\n"));
+	assert_non_null(strstr(rig->out, "counters     unsupported\n"));
 	assert_int_equal(sriov_rig_run(rig, rwy_sriov_cmd_show, VF, "--json"), 0);
 	assert_non_null(strstr(rig->out, "\"msix\": 3"));
+	assert_non_null(strstr(rig->out, "\"rx_packets\": null"));
 }
 
 static void show_pf(void **state)

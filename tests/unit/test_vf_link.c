@@ -77,6 +77,26 @@ static void counters(void **state)
 	tear_down(&rig);
 }
 
+/* Drivers that do not count, and an answer that would be too long. */
+static void no_counters(void **state)
+{
+	struct rig rig;
+
+	set_up(&rig, "igb", 7);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, true), 0);
+	assert_false(rig.kernel->counters);
+	assert_true(rig.pf.uncounted);
+	assert_int_equal(rig.pf.vfs[0].counted, 0);
+	tear_down(&rig);
+	set_up(&rig, "ice", 256);
+	rig.kernel->too_long = true;
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, true), 0);
+	assert_true(log_said("the counters of 256 VFs are too long"));
+	assert_int_equal(rig.pf.vfs[255].counted, 0);
+	assert_string_equal(rig.pf.vfs[255].value[RWY_ATTR_MAC], "52:54:00:00:00:ff");
+	tear_down(&rig);
+}
+
 static const struct {
 	enum rwy_attr attr;
 	const char *text;
@@ -298,11 +318,17 @@ static void late_and_long_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(read_256),	  cmocka_unit_test(counters),
-		cmocka_unit_test(set_and_read),	  cmocka_unit_test(refused),
-		cmocka_unit_test(cut_everywhere), cmocka_unit_test(wrong_everywhere),
-		cmocka_unit_test(told_of_fewer),  cmocka_unit_test(other_answers),
-		cmocka_unit_test(late_answers),	  cmocka_unit_test(late_and_long_answer),
+		cmocka_unit_test(read_256),
+		cmocka_unit_test(counters),
+		cmocka_unit_test(no_counters),
+		cmocka_unit_test(set_and_read),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(cut_everywhere),
+		cmocka_unit_test(wrong_everywhere),
+		cmocka_unit_test(told_of_fewer),
+		cmocka_unit_test(other_answers),
+		cmocka_unit_test(late_answers),
+		cmocka_unit_test(late_and_long_answer),
 	};
 
 	return UNIT_RUN(tests);
