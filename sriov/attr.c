@@ -8,7 +8,7 @@
 
 struct row {
 	const char *name;
-	bool link, devlink, nvme, live, action, deferred, upheaval;
+	bool link, devlink, nvme, live, action, deferred, upheaval, address;
 };
 
 static const struct row rows[RWY_ATTR_NR] = {
@@ -21,18 +21,21 @@ static const struct row rows[RWY_ATTR_NR] = {
 	[RWY_ATTR_PF_RESET] = {.name = "pf_reset", .action = true},
 	[RWY_ATTR_OVERRIDE] = {.name = "override"},
 	[RWY_ATTR_MSIX] = {.name = "msix"},
-	[RWY_ATTR_MAC] = {.name = "mac", .link = true},
+	[RWY_ATTR_MAC] = {.name = "mac", .link = true, .address = true},
 	[RWY_ATTR_VLAN] = {.name = "vlan", .link = true, .live = true},
 	[RWY_ATTR_RATE] = {.name = "rate", .link = true, .live = true},
 	[RWY_ATTR_SPOOFCHK] = {.name = "spoofchk", .link = true, .live = true},
 	[RWY_ATTR_TRUST] = {.name = "trust", .link = true, .live = true},
 	[RWY_ATTR_RSS_QUERY] = {.name = "rss_query", .link = true, .live = true},
 	[RWY_ATTR_LINK_STATE] = {.name = "link_state", .link = true, .live = true},
-	[RWY_ATTR_NODE_GUID] = {.name = "node_guid", .link = true},
-	[RWY_ATTR_PORT_GUID] = {.name = "port_guid", .link = true},
-	[RWY_ATTR_HW_ADDR] = {.name = "hw_addr", .devlink = true},
+	[RWY_ATTR_NODE_GUID] = {.name = "node_guid", .link = true, .address = true},
+	[RWY_ATTR_PORT_GUID] = {.name = "port_guid", .link = true, .address = true},
+	[RWY_ATTR_HW_ADDR] = {.name = "hw_addr", .devlink = true, .address = true},
 	[RWY_ATTR_ROCE] = {.name = "roce", .devlink = true},
 	[RWY_ATTR_MIGRATABLE] = {.name = "migratable", .devlink = true},
+	[RWY_ATTR_IPSEC_CRYPTO] = {.name = "ipsec_crypto", .devlink = true},
+	[RWY_ATTR_IPSEC_PACKET] = {.name = "ipsec_packet", .devlink = true},
+	[RWY_ATTR_MAX_IO_EQS] = {.name = "max_io_eqs", .devlink = true},
 	[RWY_ATTR_TX_SHARE] = {.name = "tx_share", .devlink = true, .live = true},
 	[RWY_ATTR_TX_MAX] = {.name = "tx_max", .devlink = true, .live = true},
 	[RWY_ATTR_STATE] = {.name = "state", .devlink = true},
@@ -90,6 +93,16 @@ bool rwy_attr_is_deferred(enum rwy_attr attr)
 bool rwy_attr_is_live(enum rwy_attr attr)
 {
 	return rows[attr].live;
+}
+
+bool rwy_attr_is_address(enum rwy_attr attr)
+{
+	return rows[attr].address;
+}
+
+bool rwy_attr_is_unset(enum rwy_attr attr, const char *text)
+{
+	return rows[attr].address && text[0] && text[strspn(text, "0:")] == '\0';
 }
 
 void rwy_attr_put_vlan(char text[RWY_ATTR_TEXT], struct rwy_attr_vlan vlan)

@@ -31,17 +31,20 @@ enum rwy_attr {
 	RWY_ATTR_LINK_STATE, /* auto, enable, disable */
 	RWY_ATTR_NODE_GUID,  /* 16 digits in pairs */
 	RWY_ATTR_PORT_GUID,
-	RWY_ATTR_HW_ADDR,    /* of the VF behind a port of the switch */
-	RWY_ATTR_ROCE,	     /* of the same: on, off */
-	RWY_ATTR_MIGRATABLE, /* on, off */
-	RWY_ATTR_TX_SHARE,   /* of the port: Mbit/s that it is sure of, 0: none */
-	RWY_ATTR_TX_MAX,     /* Mbit/s, 0: no bound */
-	RWY_ATTR_STATE,	     /* active, inactive */
-	RWY_ATTR_QUEUES,     /* of an NVMe VF, that of its administrator among them */
-	RWY_ATTR_INTERRUPTS, /* the same */
-	RWY_ATTR_RESET,	     /* as PF_RESET */
-	RWY_ATTR_ONLINE,     /* on, off: an NVMe VF answers its driver */
-	RWY_ATTR_DRIVER,     /* the driver that has it, or none */
+	RWY_ATTR_HW_ADDR,      /* of the VF behind a port of the switch */
+	RWY_ATTR_ROCE,	       /* of the same: on, off */
+	RWY_ATTR_MIGRATABLE,   /* on, off */
+	RWY_ATTR_IPSEC_CRYPTO, /* on, off */
+	RWY_ATTR_IPSEC_PACKET, /* on, off */
+	RWY_ATTR_MAX_IO_EQS,   /* event queues, and with them interrupt vectors */
+	RWY_ATTR_TX_SHARE,     /* of the port: Mbit/s that it is sure of, 0: none */
+	RWY_ATTR_TX_MAX,       /* Mbit/s, 0: no bound */
+	RWY_ATTR_STATE,	       /* active, inactive */
+	RWY_ATTR_QUEUES,       /* of an NVMe VF, that of its administrator among them */
+	RWY_ATTR_INTERRUPTS,   /* the same */
+	RWY_ATTR_RESET,	       /* as PF_RESET */
+	RWY_ATTR_ONLINE,       /* on, off: an NVMe VF answers its driver */
+	RWY_ATTR_DRIVER,       /* the driver that has it, or none */
 	RWY_ATTR_NR,
 };
 
@@ -72,6 +75,10 @@ bool rwy_attr_is_action(enum rwy_attr attr);
 bool rwy_attr_is_upheaval(enum rwy_attr attr);
 /* What is read is what was set before the last reset. */
 bool rwy_attr_is_deferred(enum rwy_attr attr);
+/* Names a VF, so that no other may have the same. */
+bool rwy_attr_is_address(enum rwy_attr attr);
+/* Such a name, of zeros: there is none yet. */
+bool rwy_attr_is_unset(enum rwy_attr attr, const char *text);
 /* May be changed while somebody holds the VF: neither resets it nor takes it away. */
 bool rwy_attr_is_live(enum rwy_attr attr);
 

@@ -11,10 +11,9 @@
 #define BUS   "pci"
 #define TRIES 3 /* at a list that changes while it is told */
 
-/* Since Linux 6.2: a struct nla_bitfield32. */
-#define FN_ATTR_CAPS   4
-#define CAP_ROCE       1u
-#define CAP_MIGRATABLE 2u
+/* Since Linux 6.2, a struct nla_bitfield32; and since 6.10. */
+#define FN_ATTR_CAPS	   4
+#define FN_ATTR_MAX_IO_EQS 6
 
 /* Rates are bytes a second on the wire. */
 #define BYTES_OF_MBIT 125000u
@@ -157,19 +156,19 @@ static int read_mode(struct rwy_nl *nl, const char *bdf, char text[RWY_ATTR_TEXT
 	return err == -EOPNOTSUPP || err == -EPERM ? 0 : err;
 }
 
+/* By the number of the bit. */
+static const enum rwy_attr caps[] = {RWY_ATTR_ROCE, RWY_ATTR_MIGRATABLE, RWY_ATTR_IPSEC_CRYPTO,
+				     RWY_ATTR_IPSEC_PACKET};
+
 static void take_caps(struct rwy_nl_span function, rwy_attr_values value)
 {
-	static const struct {
-		uint32_t bit;
-		enum rwy_attr attr;
-	} caps[] = {{CAP_ROCE, RWY_ATTR_ROCE}, {CAP_MIGRATABLE, RWY_ATTR_MIGRATABLE}};
 	struct nla_bitfield32 bits;
 
 	if (!get(function, FN_ATTR_CAPS, &bits, sizeof(bits)))
 		return;
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(caps); i++)
-		if (bits.selector & caps[i].bit)
-			strcpy(value[caps[i].attr], bits.value & caps[i].bit ? "on" : "off");
+		if (bits.selector & 1u << i)
+			strcpy(value[caps[i]], bits.value & 1u << i ? "on" : "off");
 }
 
 static int take_port(void *ctx, const struct nlmsghdr *message, size_t len)
@@ -180,6 +179,7 @@ static int take_port(void *ctx, const struct nlmsghdr *message, size_t len)
 	int idx = vf_of(body, pf->bdf);
 	struct rwy_vf *vf;
 	uint8_t mac[6], state;
+	uint32_t eqs;
 
 	if (idx < 0 || idx >= (int)pf->nr_vfs)
 		return 0;
@@ -195,6 +195,8 @@ static int take_port(void *ctx, const struct nlmsghdr *message, size_t len)
 	if (get(body, DEVLINK_PORT_FN_ATTR_STATE, &state, sizeof(state)))
 		strcpy(vf->value[RWY_ATTR_STATE],
 		       state == DEVLINK_PORT_FN_STATE_ACTIVE ? "active" : "inactive");
+	if (get(body, FN_ATTR_MAX_IO_EQS, &eqs, sizeof(eqs)))
+		snprintf(vf->value[RWY_ATTR_MAX_IO_EQS], RWY_ATTR_TEXT, "%u", eqs);
 	take_caps(body, vf->value);
 	return 0;
 }
@@ -315,11 +317,17 @@ static int find_port(struct rwy_nl *nl, struct search *search)
 	return err || search->found ? err : -EOPNOTSUPP;
 }
 
-static void put_cap(struct nlmsghdr *head, uint32_t cap, const char *text)
+static int put_cap(struct nlmsghdr *head, const struct rwy_vf_step *step)
 {
-	const struct nla_bitfield32 bits = {strcmp(text, "on") == 0 ? cap : 0, cap};
+	struct nla_bitfield32 bits = {0, 1};
 
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(caps) && caps[i] != step->attr; i++)
+		bits.selector <<= 1;
+	if (bits.selector >> RWY_ARRAY_SIZE(caps))
+		return -EINVAL;
+	bits.value = strcmp(step->to, "on") == 0 ? bits.selector : 0;
 	mnl_attr_put(head, FN_ATTR_CAPS, sizeof(bits), &bits);
+	return 0;
 }
 
 static int put_function(struct nlmsghdr *head, const struct rwy_vf_step *step)
@@ -338,14 +346,11 @@ static int put_function(struct nlmsghdr *head, const struct rwy_vf_step *step)
 				strcmp(step->to, "active") == 0 ? DEVLINK_PORT_FN_STATE_ACTIVE
 								: DEVLINK_PORT_FN_STATE_INACTIVE);
 		break;
-	case RWY_ATTR_ROCE:
-		put_cap(head, CAP_ROCE, step->to);
-		break;
-	case RWY_ATTR_MIGRATABLE:
-		put_cap(head, CAP_MIGRATABLE, step->to);
+	case RWY_ATTR_MAX_IO_EQS:
+		mnl_attr_put_u32(head, FN_ATTR_MAX_IO_EQS, (uint32_t)strtoul(step->to, NULL, 10));
 		break;
 	default:
-		err = -EINVAL;
+		err = put_cap(head, step);
 	}
 	mnl_attr_nest_end(head, function);
 	return err;

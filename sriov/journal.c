@@ -94,6 +94,7 @@ int rwy_journal_begin(struct rwy_journal *journal, const struct rwy_vf_plan *pla
 			rwy_attr_name(step->attr), word(step->from), word(step->to));
 	}
 	err = fclose(file) ? -ENOMEM : put_file(journal, NAME, text, &journal->fd);
+	journal->end = (off_t)len;
 	free(text);
 	return err;
 }
@@ -102,9 +103,9 @@ static int note(struct rwy_journal *journal, const char *what, unsigned idx)
 {
 	char line[32];
 	int len = snprintf(line, sizeof(line), "%s %u\n", what, idx);
-	off_t end = lseek(journal->fd, 0, SEEK_END);
-	int err = end < 0 ? -errno : rwy_fd_write_full(journal->fd, line, (size_t)len, end);
+	int err = rwy_fd_write_full(journal->fd, line, (size_t)len, journal->end);
 
+	journal->end += err ? 0 : len;
 	if (!err && fdatasync(journal->fd) < 0)
 		err = -errno;
 	if (err)
@@ -195,6 +196,7 @@ static int take_file(struct rwy_journal *journal, FILE *file, struct rwy_vf_plan
 		}
 		err = end ? take_line(line, plan, nr_begun) : -EBADMSG;
 	}
+	journal->end = whole;
 	if (err)
 		rwy_error("%s/" NAME ":%u: %s: what a killed run left is not known; compare "
 			  "`ringway-sriov list` with what should be, then remove the file",

@@ -15,12 +15,15 @@
 #include "lib/sysfs.h"
 #include "sriov/vf_plan.h"
 
+#include <sys/types.h>
+
 #define RWY_JOURNAL_DIR "/run/ringway-sriov"
 
 struct rwy_journal {
 	char path[RWY_SYSFS_PATH]; /* of the directory */
 	int dir_fd;		   /* locked */
 	int fd;			   /* of the journal, -1: none is under way */
+	off_t end;		   /* of what is in it */
 };
 
 /* Makes the directory and takes the lock. -EBUSY: another run has it. Logged. */

@@ -22,15 +22,25 @@ int main(int argc, char **argv)
 	const struct rwy_opt_program program = {
 		.name = "ringway-sriov",
 		.usage = "list|show|plan|apply|release|lend|borrow [option...]",
-		.summary = "The SR-IOV virtual functions of this host. Each command has its own "
-			   "--help.\n"
-			   "  list     functions that can have VFs, and their VFs\n"
-			   "  show     all that is known of one function\n"
-			   "  plan     each write that would make the VFs what a file says\n"
-			   "  apply    those writes, all or none\n"
-			   "  release  back to what was found before\n"
-			   "  lend     hands functions to processes that may not open them\n"
-			   "  borrow   runs a command with functions that are lent",
+		.summary =
+			"The SR-IOV virtual functions of this host. Each command has its own "
+			"--help.\n"
+			"  list     functions that can have VFs, and their VFs\n"
+			"  show     all that is known of one function\n"
+			"  plan     each write that would make the VFs what a file says\n"
+			"  apply    those writes, all or none\n"
+			"  release  back to what was found before\n"
+			"  lend     hands functions to processes that may not open them\n"
+			"  borrow   runs a command with functions that are lent\n\n"
+			"Exit status: 0 all is well; 1 it could not be done, and why is said in a "
+			"line; 2 the\ncommand line is wrong; 3 all is done but what a driver does "
+			"not have.\n\n"
+			"Files:\n"
+			"  /etc/ringway/sriov.json   what ringway-sriov.service applies at boot, "
+			"before the network\n"
+			"  /run/ringway-sriov        the journal of a run that is under way or was "
+			"killed, and what\n"
+			"                            was found on each PF before the first apply",
 	};
 	struct rwy_sriov_sys sys;
 	int status;

@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 
 #define ANSWER_MAX   (64u << 20) /* no kernel makes one like this */
-#define ANSWERS_LATE 16		 /* to earlier requests, that were given up */
+#define ACK_MAX	     8192
+#define ANSWERS_LATE 16 /* to earlier requests, that were given up */
 
 void rwy_nl_init(struct rwy_nl *nl, const struct rwy_sriov_sys *sys)
 {
@@ -77,25 +78,36 @@ struct nlmsghdr *rwy_nl_begin(struct rwy_nl *nl, char request[RWY_NL_REQUEST], u
 	return head;
 }
 
-/* The next datagram, whatever its length. */
-static ssize_t receive(struct rwy_nl *nl, enum rwy_sriov_wire wire)
+static int make_room(struct rwy_nl *nl, size_t len)
+{
+	void *grown;
+
+	if (len <= nl->room)
+		return 0;
+	grown = realloc(nl->buf, len);
+	if (!grown)
+		return -ENOMEM;
+	nl->buf = grown;
+	nl->room = len;
+	return 0;
+}
+
+/* The next datagram, whatever its length; an acknowledgement has no more than words with it, so
+ * that nobody needs to look first. */
+static ssize_t receive(struct rwy_nl *nl, enum rwy_sriov_wire wire, bool acknowledgement)
 {
 	const struct rwy_sriov_sys *sys = nl->sys;
-	ssize_t len = sys->recv(sys, wire, NULL, 0, MSG_PEEK | MSG_TRUNC);
+	ssize_t len = ACK_MAX;
+	int err;
 
+	if (!acknowledgement)
+		len = sys->recv(sys, wire, NULL, 0, MSG_PEEK | MSG_TRUNC);
 	if (len < 0)
 		return len;
 	if (len > ANSWER_MAX)
 		return -EMSGSIZE;
-	if ((size_t)len > nl->room) {
-		void *grown = realloc(nl->buf, (size_t)len);
-
-		if (!grown)
-			return -ENOMEM;
-		nl->buf = grown;
-		nl->room = (size_t)len;
-	}
-	return sys->recv(sys, wire, nl->buf, nl->room, 0);
+	err = make_room(nl, (size_t)len);
+	return err ? err : sys->recv(sys, wire, nl->buf, nl->room, 0);
 }
 
 /* The kernel's own words are behind a copy of the request, or of its header only. */
@@ -164,6 +176,12 @@ static bool is_whole(const struct nlmsghdr *head, int left)
 	       head->nlmsg_len <= (uint32_t)left;
 }
 
+/* Also where it is longer than what is asked for now. */
+static bool is_late(const struct rwy_nl *nl, const struct nlmsghdr *head, ssize_t len)
+{
+	return len >= (ssize_t)sizeof(*head) && head->nlmsg_seq != nl->seq;
+}
+
 int rwy_nl_ask(struct rwy_nl *nl, enum rwy_sriov_wire wire, const struct nlmsghdr *request,
 	       rwy_nl_take *take, void *ctx)
 {
@@ -177,12 +195,12 @@ int rwy_nl_ask(struct rwy_nl *nl, enum rwy_sriov_wire wire, const struct nlmsghd
 		bool late = true;
 		int left;
 
-		n = receive(nl, wire);
+		n = receive(nl, wire, !take);
 		if (n < 0)
 			break;
 		left = (int)n;
 		head = nl->buf;
-		if (!is_whole(head, left))
+		if (!is_whole(head, left) && !is_late(nl, head, n))
 			return -EBADMSG;
 		for (; !asking.ended && is_whole(head, left); head = mnl_nlmsg_next(head, &left))
 			if (head->nlmsg_seq == nl->seq) {

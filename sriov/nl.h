@@ -23,6 +23,7 @@ struct rwy_nl {
 	uint32_t first_port;	   /* of VF 0, as the last VF's lets one guess */
 	char link_of[RWY_BDF_LEN]; /* whose interface link is, empty: not looked for */
 	unsigned link;		   /* its index */
+	bool carrier;		   /* and it was seen to have a link */
 	char why[RWY_NL_WHY];	   /* what the kernel said of the last error, or empty */
 };
 

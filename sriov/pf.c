@@ -44,6 +44,9 @@ static void read_link(struct rwy_pf *pf, const char *root)
 		return;
 	snprintf(path, sizeof(path), "net/%s/carrier", pf->netdev);
 	pf->carrier = read_number(root, pf->bdf, path, 0) == 1;
+	if (rwy_sysfs_read(root, pf->mac, sizeof(pf->mac), DEVICE "/net/%s/address", pf->bdf,
+			   pf->netdev) != sizeof("00:00:00:00:00:00") - 1)
+		pf->mac[0] = '\0';
 	if (rwy_sysfs_read(root, up, sizeof(up), DEVICE "/net/%s/flags", pf->bdf, pf->netdev) > 0)
 		strcpy(pf->value[RWY_ATTR_UP], strtoul(up, NULL, 16) & 1 ? "on" : "off");
 }

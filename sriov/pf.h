@@ -15,6 +15,7 @@ struct rwy_pf {
 	char netdev[16];	    /* empty: none */
 	unsigned ifindex;	    /* 0: none */
 	bool carrier;		    /* its interface has a link */
+	char mac[RWY_ATTR_TEXT];    /* of its interface, empty: none like a VF's */
 	int node;		    /* NUMA, -1: not said */
 	char cpus[128];		    /* near it, as 0-7,16-23 */
 	int group;		    /* of the IOMMU, -1: none */
@@ -25,6 +26,7 @@ struct rwy_pf {
 		unsigned queues, interrupts;	   /* to be shared with its VFs */
 		unsigned vf_queues, vf_interrupts; /* most that one VF can have */
 	} nvme;
+	bool uncounted; /* its driver counts nothing of its VFs */
 	rwy_attr_values value;
 	unsigned line; /* of the file that wants it */
 	unsigned nr_vfs;

@@ -21,45 +21,56 @@ static const char *or_dash(const char *text)
 
 /* ---- the table ---- */
 
-#define COLUMNS "%-15s %-10s %-10s %4s %5s %-8s %s\n"
+#define COLUMNS "%-15s %-10s %-10s %-11s %4s %5s %-8s %s\n"
 
-static void print_row(const struct rwy_pf_print *print, const char *name, const char *driver,
-		      const char *netdev, int node, int group, const char *vfs, const char *user)
+/* The part of a row that PFs and VFs have in common. */
+struct row {
+	const char *name, *bdf, *driver, *netdev, *representor;
+	int node, group;
+};
+
+static void print_row(const struct rwy_pf_print *print, const struct row *row, const char *vfs,
+		      const struct rwy_holder *holder)
 {
-	char node_text[12] = "-", group_text[12] = "-";
+	char node[12] = "-", group[16] = "-", user[RWY_HOLDER_TEXT] = "-";
+	struct rwy_pci_group_user in_the_way;
 
-	if (node >= 0)
-		snprintf(node_text, sizeof(node_text), "%d", node);
-	if (group >= 0)
-		snprintf(group_text, sizeof(group_text), "%d", group);
-	fprintf(print->out, COLUMNS, name, driver, or_dash(netdev), node_text, group_text, vfs,
-		user);
+	if (row->node >= 0)
+		snprintf(node, sizeof(node), "%d", row->node);
+	if (row->group >= 0)
+		snprintf(group, sizeof(group), "%d%s", row->group,
+			 viable(print, row->group, row->bdf, &in_the_way) ? "" : "!");
+	if (holder)
+		rwy_holder_put(user, holder, "");
+	fprintf(print->out, COLUMNS, row->name, row->driver, or_dash(row->netdev),
+		or_dash(row->representor), node, group, vfs, user);
 }
 
 static void print_vf_row(const struct rwy_pf_print *print, const struct rwy_pf *pf, unsigned idx)
 {
 	const struct rwy_vf *vf = &pf->vfs[idx];
-	const struct rwy_holder *holder = rwy_holder_of(print->holders, vf);
-	char name[32], number[16], user[48] = "-";
+	char name[32], number[16];
+	const struct row row = {name,	    vf->bdf,	     vf->value[RWY_ATTR_DRIVER],
+				vf->netdev, vf->representor, pf->node,
+				vf->group};
 
 	snprintf(name, sizeof(name), "  %s", vf->bdf);
 	snprintf(number, sizeof(number), "VF %u", idx);
-	if (holder)
-		snprintf(user, sizeof(user), "%s (%d)", holder->name, holder->pid);
-	print_row(print, name, vf->value[RWY_ATTR_DRIVER], vf->netdev, pf->node, vf->group, number,
-		  user);
+	print_row(print, &row, number, rwy_holder_of(print->holders, vf));
 }
 
 void rwy_pf_print_table(const struct rwy_pf_print *print, const struct rwy_pf_list *list)
 {
-	fprintf(print->out, COLUMNS, "FUNCTION", "DRIVER", "INTERFACE", "NODE", "GROUP", "VFS",
-		"USED BY");
+	fprintf(print->out, COLUMNS, "FUNCTION", "DRIVER", "INTERFACE", "REPRESENTOR", "NODE",
+		"GROUP", "VFS", "USED BY");
 	for (unsigned i = 0; i < list->nr; i++) {
 		const struct rwy_pf *pf = &list->pfs[i];
+		const struct row row = {pf->bdf, pf->bdf,  pf->driver, pf->netdev,
+					"",	 pf->node, pf->group};
 		char vfs[24];
 
 		snprintf(vfs, sizeof(vfs), "%u of %u", pf->nr_vfs, pf->total);
-		print_row(print, pf->bdf, pf->driver, pf->netdev, pf->node, pf->group, vfs, "-");
+		print_row(print, &row, vfs, rwy_holder_of_pf(print->holders, pf->bdf));
 		for (unsigned v = 0; v < pf->nr_vfs; v++)
 			print_vf_row(print, pf, v);
 	}
@@ -139,6 +150,7 @@ static void print_vf_facts(const struct rwy_pf_print *print, const struct rwy_pf
 {
 	const struct rwy_vf *vf = &pf->vfs[idx];
 	const struct rwy_holder *holder = rwy_holder_of(print->holders, vf);
+	char user[RWY_HOLDER_TEXT] = "nobody";
 
 	print_fact(print, "vf", "%u of %s", idx, pf->bdf);
 	print_fact(print, "function", "%s", vf->bdf);
@@ -148,16 +160,21 @@ static void print_vf_facts(const struct rwy_pf_print *print, const struct rwy_pf
 	print_group(print, vf->group, vf->bdf);
 	print_rdma(print, vf->bdf);
 	print_values(print, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
-	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
-		print_fact(print, counters[i], "%llu", (unsigned long long)vf->counter[i]);
+	for (unsigned i = 0; i < RWY_VF_NR_COUNTERS; i++)
+		if (vf->counted & 1u << i)
+			print_fact(print, counters[i], "%llu", (unsigned long long)vf->counter[i]);
+	if (pf->uncounted && !vf->counted)
+		print_fact(print, "counters", RWY_ATTR_UNSUPPORTED);
 	if (holder)
-		print_fact(print, "used by", "%s (%d)", holder->name, holder->pid);
-	else
-		print_fact(print, "used by", "nobody");
+		rwy_holder_put(user, holder, "");
+	print_fact(print, "used by", "%s", user);
 }
 
 void rwy_pf_print_facts(const struct rwy_pf_print *print, const struct rwy_pf *pf, int idx)
 {
+	const struct rwy_holder *holder = rwy_holder_of_pf(print->holders, pf->bdf);
+	char user[RWY_HOLDER_TEXT] = "nobody";
+
 	if (idx >= 0) {
 		print_vf_facts(print, pf, (unsigned)idx);
 		return;
@@ -177,6 +194,9 @@ void rwy_pf_print_facts(const struct rwy_pf_print *print, const struct rwy_pf *p
 	if (pf->msix_total >= 0)
 		print_fact(print, "msix_total", "%d", pf->msix_total);
 	print_values(print, pf->value, 0, RWY_ATTR_OF_PF);
+	if (holder)
+		rwy_holder_put(user, holder, "");
+	print_fact(print, "used by", "%s", user);
 	for (unsigned i = 0; i < pf->nr_vfs; i++) {
 		fputc('\n', print->out);
 		print_vf_facts(print, pf, i);
@@ -241,6 +261,17 @@ static void put_values(json_t *object, const rwy_attr_values values, enum rwy_at
 		rwy_attr_json_put(object, attr, values[attr]);
 }
 
+static void put_user(json_t *object, const struct rwy_holder *holder)
+{
+	json_t *user = json_null();
+
+	if (holder)
+		user = json_pack("{soss}", "pid",
+				 holder->pid ? json_integer(holder->pid) : json_null(), "name",
+				 holder->name);
+	json_object_set_new(object, "used_by", user);
+}
+
 static json_t *vf_object(const struct rwy_pf_print *print, const struct rwy_pf *pf, unsigned idx)
 {
 	const struct rwy_vf *vf = &pf->vfs[idx];
@@ -252,11 +283,13 @@ static json_t *vf_object(const struct rwy_pf_print *print, const struct rwy_pf *
 	put_group(object, print, vf->group, vf->bdf);
 	put_rdma(object, print, vf->bdf);
 	put_values(object, vf->value, RWY_ATTR_OF_PF, RWY_ATTR_NR);
-	for (unsigned i = 0; vf->counted && i < RWY_VF_NR_COUNTERS; i++)
-		json_object_set_new(object, counters[i], json_integer((json_int_t)vf->counter[i]));
-	json_object_set_new(object, "used_by",
-			    holder ? json_pack("{siss}", "pid", holder->pid, "name", holder->name)
-				   : json_null());
+	for (unsigned i = 0; i < RWY_VF_NR_COUNTERS; i++)
+		if (vf->counted & 1u << i)
+			json_object_set_new(object, counters[i],
+					    json_integer((json_int_t)vf->counter[i]));
+		else if (pf->uncounted)
+			json_object_set_new(object, counters[i], json_null());
+	put_user(object, holder);
 	return object;
 }
 
@@ -279,6 +312,7 @@ static json_t *pf_object(const struct rwy_pf_print *print, const struct rwy_pf *
 	json_object_set_new(object, "totalvfs", json_integer(pf->total));
 	json_object_set_new(object, "msix_total", number_or_null(pf->msix_total));
 	put_values(object, pf->value, 0, RWY_ATTR_OF_PF);
+	put_user(object, rwy_holder_of_pf(print->holders, pf->bdf));
 	for (unsigned i = 0; i < pf->nr_vfs; i++)
 		json_array_append_new(vfs, vf_object(print, pf, i));
 	json_object_set_new(object, "vfs", vfs);

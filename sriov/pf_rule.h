@@ -13,6 +13,7 @@ struct rwy_pf_rule {
 	int not_yet;	   /* the error that only asks for patience: a VF is still being reset */
 	bool no_min_rate;
 	bool no_8021ad;
+	bool no_counters; /* of its VFs: the kernel tells zeros then */
 };
 
 /* Of this driver; one without any special wish for those that are not known. */

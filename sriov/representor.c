@@ -59,3 +59,24 @@ void rwy_representor_read(const char *root, struct rwy_pf *pf)
 		return;
 	(void)rwy_sysfs_list(root, look_at, &search, "/sys/class/net");
 }
+
+void rwy_representor_count(const char *root, struct rwy_pf *pf)
+{
+	static const char *const files[RWY_VF_NR_COUNTERS] = {
+		[RWY_VF_RX_PACKETS] = "tx_packets", [RWY_VF_TX_PACKETS] = "rx_packets",
+		[RWY_VF_RX_BYTES] = "tx_bytes",	    [RWY_VF_TX_BYTES] = "rx_bytes",
+		[RWY_VF_RX_DROPPED] = "tx_dropped", [RWY_VF_TX_DROPPED] = "rx_dropped",
+	};
+
+	for (unsigned i = 0; i < pf->nr_vfs; i++) {
+		struct rwy_vf *vf = &pf->vfs[i];
+
+		if (vf->counted || !vf->representor[0])
+			continue;
+		for (unsigned c = 0; c < RWY_VF_NR_COUNTERS; c++)
+			if (files[c] &&
+			    rwy_sysfs_read_uint(root, &vf->counter[c], NET "/statistics/%s",
+						vf->representor, files[c]) == 0)
+				vf->counted |= 1u << c;
+	}
+}

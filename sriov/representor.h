@@ -10,5 +10,8 @@
 
 /* Fills in the names for a PF whose interface and VFs are known. */
 void rwy_representor_read(const char *root, struct rwy_pf *pf);
+/* And the counters of VFs that have one and are not counted otherwise: what it sends, the VF
+ * receives. */
+void rwy_representor_count(const char *root, struct rwy_pf *pf);
 
 #endif

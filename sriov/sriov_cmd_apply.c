@@ -65,6 +65,10 @@ static const struct rwy_opt opts[] = {
 	 set_json},
 };
 
+static const char about_results[] =
+	"A line for each write: to do; applied; unsupported, by the driver; failed; undone, "
+	"because\nanother failed; stuck, could not be undone.\n\n";
+
 static const char about_files[] =
 	"FILE is JSON: {\"pfs\": [PF, ...]}. A PF is chosen by one key of bdf, interface,\n"
 	"driver and id (\"8086:10c9\"); the last two choose all that they fit. It has\n"
@@ -82,7 +86,8 @@ static const char about_files[] =
 	"    hw_addr               in switchdev mode, instead of mac\n"
 	"    tx_share, tx_max      in switchdev mode, Mbit/s it is sure of, and its bound, 0: "
 	"none\n"
-	"    roce, migratable      in switchdev mode, true or false\n"
+	"    roce, migratable, ipsec_crypto, ipsec_packet    in switchdev mode, true or false\n"
+	"    max_io_eqs            in switchdev mode, event queues\n"
 	"    state                 in switchdev mode, active or inactive\n"
 	"    msix                  interrupt vectors\n"
 	"    queues, interrupts    of an NVMe VF, which is then brought online\n"
@@ -91,7 +96,12 @@ static const char about_files[] =
 	"them\n"
 	"away and makes new ones, as does another eswitch mode on cards of ice; on others it "
 	"takes\n"
-	"their drivers away meanwhile. A VF that a process holds is in the way of that.";
+	"their drivers away meanwhile. A VF that is in use is in the way of that.\n\n"
+	"Four VFs for guests and four for this host:\n"
+	"  {\"pfs\": [{\"interface\": \"enp1s0f0\", \"numvfs\": 8, \"vfs\": [\n"
+	"    {\"range\": \"0-3\", \"driver\": \"vfio-pci\", \"mac\": \"52:54:00:00:10:00\",\n"
+	"     \"vlan\": 100, \"max_rate\": 1000},\n"
+	"    {\"range\": \"4-7\", \"trust\": true}]}]}";
 
 static int begin(struct work *work, const struct rwy_sriov_sys *sys)
 {
@@ -229,14 +239,14 @@ static bool parse(struct options *options, const char *name, const char *usage, 
 int rwy_sriov_cmd_plan(const struct rwy_sriov_sys *sys, int argc, char **argv, FILE *out, FILE *err)
 {
 	struct options options;
-	char summary[3072];
+	char summary[4096];
 	struct work work;
 	int status, rc;
 
 	snprintf(summary, sizeof(summary),
-		 "Each write that apply would do, in order; nothing is written. Exit status 3: "
-		 "something\nis unsupported.\n\n%s",
-		 about_files);
+		 "Each write that apply would do, in order; nothing is written. Exit status 0: it "
+		 "can be\ndone; 3: all but what is unsupported; 1: it is refused.\n\n%s%s",
+		 about_results, about_files);
 	if (!parse(&options, "ringway-sriov plan", "FILE [option...]", summary, argc, argv, out,
 		   err, &status))
 		return status;
@@ -304,7 +314,7 @@ int rwy_sriov_cmd_apply(const struct rwy_sriov_sys *sys, int argc, char **argv, 
 			FILE *err)
 {
 	struct options options;
-	char summary[3072];
+	char summary[4096];
 	struct work work;
 	int status, rc;
 
@@ -313,8 +323,8 @@ int rwy_sriov_cmd_apply(const struct rwy_sriov_sys *sys, int argc, char **argv, 
 		"Makes the VFs of this host what FILE says. What cannot be had is refused before "
 		"the\nfirst write. All is read back; if anything fails, all is undone. A run that "
 		"was killed\nis undone by the next one. Exit status 0: all is as FILE says; 3: all "
-		"but what is\nunsupported; 1: nothing was changed.\n\n%s",
-		about_files);
+		"but what is\nunsupported; 1: nothing was changed.\n\n%s%s",
+		about_results, about_files);
 	if (!parse(&options, "ringway-sriov apply", "FILE [option...]", summary, argc, argv, out,
 		   err, &status))
 		return status;
@@ -335,8 +345,11 @@ int rwy_sriov_cmd_release(const struct rwy_sriov_sys *sys, int argc, char **argv
 	int status, rc;
 
 	if (!parse(&options, "ringway-sriov release", "BDF [option...]",
-		   "Sets a PF and its VFs back to what was found before the first apply.", argc,
-		   argv, out, err, &status))
+		   "Sets a PF and its VFs back to what was found before the first apply, as apply "
+		   "does it: all\nor nothing. An interface that had to be up for VFs to be made "
+		   "stays "
+		   "up. Exit status as\napply's.",
+		   argc, argv, out, err, &status))
 		return status;
 	if (rwy_bdf_parse(options.operand, bdf)) {
 		rwy_error("'%s' is no function like 0000:01:00.0", options.operand);

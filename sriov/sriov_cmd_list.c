@@ -103,8 +103,11 @@ int rwy_sriov_cmd_list(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 	const struct rwy_opt_program program = {
 		.name = "ringway-sriov list",
 		.usage = "[--json] [--root DIR]",
-		.summary = "All functions that can have VFs, and the VFs they have: driver, "
-			   "interface, NUMA node,\nIOMMU group, and which process has a VF now.",
+		.summary =
+			"All functions that can have VFs, and the VFs they have: driver, "
+			"interface, representor,\nNUMA node, IOMMU group, and who uses it now: "
+			"a process, a file system, a bridge, ...\nA ! behind a group: it cannot be "
+			"given to a guest, the host uses another function of it.",
 		.opts = opts,
 		.nr = RWY_ARRAY_SIZE(opts),
 		.ctx = &options,
@@ -167,8 +170,9 @@ int rwy_sriov_cmd_show(const struct rwy_sriov_sys *sys, int argc, char **argv, F
 	const struct rwy_opt_program program = {
 		.name = "ringway-sriov show",
 		.usage = "BDF [--json] [--root DIR]",
-		.summary = "All that is known of a PF and its VFs, or of one VF, with its counters."
-			   "\nBDF is like 0000:01:00.0, 01:00.0, or a path in /sys.",
+		.summary = "All that is known of a PF and its VFs, or of one VF, with the counters "
+			   "that its PF or\nits representor has for it, whoever has the VF.\nBDF "
+			   "is like 0000:01:00.0, 01:00.0, or a path in /sys.",
 		.opts = opts,
 		.nr = RWY_ARRAY_SIZE(opts),
 		.operand = set_bdf,

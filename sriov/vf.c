@@ -75,7 +75,9 @@ void rwy_vf_look(const char *root, const char *bdf, struct rwy_vf *vf)
 	memset(vf, 0, sizeof(*vf));
 	snprintf(vf->bdf, sizeof(vf->bdf), "%s", bdf);
 	vf->group = rwy_pci_group_find(root, vf->bdf, &group) ? -1 : (int)group;
-	(void)rwy_sysfs_first(root, vf->netdev, sizeof(vf->netdev), DEVICE "/net", vf->bdf);
+	/* The directory stays when the interface goes to another network namespace. */
+	vf->away = rwy_sysfs_first(root, vf->netdev, sizeof(vf->netdev), DEVICE "/net", vf->bdf) &&
+		   rwy_sysfs_exists(root, DEVICE "/net", vf->bdf);
 	(void)rwy_sysfs_first(root, vf->vfio, sizeof(vf->vfio), DEVICE "/vfio-dev", vf->bdf);
 	read_driver(root, vf);
 	read_msix(root, vf);

@@ -26,14 +26,15 @@ enum rwy_vf_counter {
 
 struct rwy_vf {
 	char bdf[RWY_BDF_LEN];
-	char netdev[16];      /* empty: none, or not this host's to see */
+	char netdev[16];      /* empty: none, or away */
+	bool away;	      /* its interface is in another network namespace */
 	char representor[16]; /* empty: none */
 	bool ported;	      /* the switch of its PF shows it as a port */
 	uint32_t port;	      /* its index there */
 	int group;	      /* of the IOMMU, -1: none */
 	char vfio[16];	      /* its character device, as in /dev/vfio/devices; empty: none */
 	rwy_attr_values value;
-	bool counted; /* the counters are known */
+	unsigned counted; /* bit n: counter n is known */
 	uint64_t counter[RWY_VF_NR_COUNTERS];
 	unsigned line; /* of the file that wants it, 0: none does */
 };

@@ -21,7 +21,7 @@ struct run {
 	struct rwy_nl *nl;
 	struct rwy_journal *journal;
 	struct rwy_vf_plan *plan;
-	struct rwy_pf_list made; /* the host after VFs were made */
+	struct rwy_pf_list made; /* PFs after their VFs were made */
 };
 
 /* The value of a step's attribute; NULL where the function is not there. */
@@ -80,10 +80,8 @@ static int undo_step(struct run *run, struct rwy_pf_list *host, struct rwy_vf_st
 		complain(run, &back, "cannot be set back");
 		return back.err;
 	}
-	if (rwy_attr_is_upheaval(step->attr)) {
-		rwy_pf_list_fini(host);
-		return rwy_host_read(run->nl, host);
-	}
+	if (rwy_attr_is_upheaval(step->attr))
+		return rwy_host_renew(run->nl, host, step->pf);
 	/* The next step back starts from here. */
 	if (value)
 		strcpy(value, back.to);
@@ -109,11 +107,25 @@ static void forget_found(struct run *run, const struct rwy_pf_list *host)
 	}
 }
 
+/* The PFs of the plan as they are now. */
+static int read_planned(struct run *run, struct rwy_pf_list *host)
+{
+	int err = 0;
+
+	*host = (struct rwy_pf_list){0};
+	for (unsigned i = 0; !err && i < run->plan->nr; i++)
+		if (!rwy_pf_list_find(host, run->plan->steps[i].pf))
+			err = rwy_host_renew(run->nl, host, run->plan->steps[i].pf);
+	if (err)
+		rwy_pf_list_fini(host);
+	return err;
+}
+
 /* The first nr steps, the last one first. As much as can be is undone; the first error. */
 static int undo(struct run *run, unsigned nr)
 {
 	struct rwy_pf_list host;
-	int err = rwy_host_read(run->nl, &host);
+	int err = read_planned(run, &host);
 
 	if (err)
 		return err;
@@ -139,12 +151,16 @@ static int undo(struct run *run, unsigned nr)
 
 static int record_found(struct run *run, const struct rwy_pf_list *host)
 {
+	const char *before = "";
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < run->plan->nr; i++) {
 		const char *bdf = run->plan->steps[i].pf;
 		char path[RWY_SYSFS_PATH], *text;
 
+		if (strcmp(before, bdf) == 0)
+			continue;
+		before = bdf;
 		if (rwy_journal_has_found(run->journal, bdf, path))
 			continue;
 		text = rwy_vf_file_format(rwy_pf_list_find(host, bdf));
@@ -198,8 +214,7 @@ static int do_step(struct run *run, unsigned idx)
 	if (err) {
 		complain(run, step, "cannot be set");
 	} else if (rwy_attr_is_upheaval(step->attr)) {
-		rwy_pf_list_fini(&run->made);
-		err = rwy_host_read(run->nl, &run->made);
+		err = rwy_host_renew(run->nl, &run->made, step->pf);
 	}
 	return err;
 }
@@ -253,7 +268,7 @@ static int verify_step(const struct rwy_pf_list *host, struct rwy_vf_step *step)
 static int verify(struct run *run)
 {
 	struct rwy_pf_list host;
-	int err = rwy_host_read(run->nl, &host);
+	int err = read_planned(run, &host);
 
 	if (err)
 		return err;

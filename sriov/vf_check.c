@@ -8,6 +8,7 @@
 #include "sriov/vf_plan.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_ether.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,100 +73,118 @@ static int check_holders(const struct rwy_vf_check *check, const struct rwy_pf *
 			 rwy_vf_plan_count(now, want));
 	for (unsigned i = 0; i < now->nr_vfs; i++) {
 		const struct rwy_holder *holder = rwy_holder_of(check->holders, &now->vfs[i]);
+		char user[RWY_HOLDER_TEXT];
 
-		if (holder)
-			return refuse(check, want->line, -EBUSY,
-				      "%s: %s, and VF %u (%s) is held by %s (process %d)", now->bdf,
-				      what, i, now->vfs[i].bdf, holder->name, holder->pid);
-	}
-	return 0;
-}
-
-/* The sum of all vectors, where they come out of one pool. */
-static int check_vectors(const struct rwy_vf_check *check, const struct rwy_pf *now,
-			 const struct rwy_pf *want)
-{
-	bool remakes = rwy_vf_plan_remakes(now, want);
-	unsigned sum = 0, line = 0;
-
-	for (unsigned i = 0; i < want->nr_vfs; i++) {
-		const struct rwy_vf *vf = &want->vfs[i];
-
-		if (!vf->value[RWY_ATTR_MSIX][0] ||
-		    (!remakes && !differs(&now->vfs[i], vf, RWY_ATTR_MSIX)))
+		if (!holder)
 			continue;
-		if (now->msix_total < 0)
-			return refuse(check, vf->line, -EINVAL,
-				      "%s: its driver %s cannot give vectors to VFs (msix)",
-				      now->bdf, now->driver);
-		sum += (unsigned)strtoul(vf->value[RWY_ATTR_MSIX], NULL, 10);
-		line = vf->line;
+		rwy_holder_put(user, holder, "process ");
+		return refuse(check, want->line, -EBUSY, "%s: %s, and VF %u (%s) is held by %s",
+			      now->bdf, what, i, now->vfs[i].bdf, user);
 	}
-	if (sum && sum > (unsigned)now->msix_total)
-		return refuse(check, line, -EINVAL,
-			      "%s: %u vectors are wanted in all, there are %d to share", now->bdf,
-			      sum, now->msix_total);
 	return 0;
 }
 
-/* ---- an NVMe controller's resources ---- */
+/* Who works with the PF itself may lose its interface to another mode, and its disk to a reset. */
+static int check_pf_holder(const struct rwy_vf_check *check, const struct rwy_pf *now,
+			   const struct rwy_pf *want)
+{
+	const struct rwy_holder *holder = rwy_holder_of_pf(check->holders, now->bdf);
+	bool switches = rwy_vf_plan_switches(now, want);
+	char user[RWY_HOLDER_TEXT];
 
-/* One of the two, over all VFs of a PF. */
-struct resource {
-	enum rwy_attr given, kept;
-	unsigned least, most, total;
+	if (!holder || (!switches && !rwy_vf_plan_resets(now, want)))
+		return 0;
+	rwy_holder_put(user, holder, "process ");
+	return refuse(check, want->line, -EBUSY, "%s: %s, and it is held by %s", now->bdf,
+		      switches ? "another mode of its switch may take its interface away"
+			       : "what its VFs get takes a reset of it",
+		      user);
+}
+
+/* ---- what the VFs of a PF share ---- */
+
+/* Vectors, or what an NVMe controller has for its VFs. */
+struct pool {
+	enum rwy_attr given;
+	enum rwy_attr kept;   /* that the PF has itself, RWY_ATTR_NR: nothing */
+	bool there;	      /* the PF can share it */
+	const char *missing;  /* why it cannot */
+	unsigned least, most; /* of one VF, but none at all */
+	unsigned total;
 };
 
-static int check_resource(const struct rwy_vf_check *check, const struct rwy_pf *now,
-			  const struct rwy_pf *want, const struct resource *resource)
+static unsigned number(const char *text)
 {
-	const char *name = rwy_attr_name(resource->given);
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+/* One VF's part; the sum grows by it, or by what it keeps. */
+static int check_part(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		      const struct rwy_vf *has, const struct rwy_vf *vf, const struct pool *pool,
+		      unsigned *sum)
+{
+	const char *text = vf ? vf->value[pool->given] : "";
+	unsigned nr = number(text[0] ? text : has->value[pool->given]);
+
+	*sum += nr;
+	if (!vf || !differs(has, vf, pool->given))
+		return 0;
+	if (!pool->there)
+		return refuse(check, vf->line, -EINVAL, "%s cannot share %s with its VFs: %s",
+			      now->bdf, rwy_attr_name(pool->given), pool->missing);
+	/* A VF with none is as it was made. */
+	if (nr && (nr < pool->least || nr > pool->most))
+		return refuse(check, vf->line, -EINVAL, "%s: %s is %u, a VF can have %u to %u",
+			      now->bdf, rwy_attr_name(pool->given), nr, pool->least, pool->most);
+	return 1;
+}
+
+static int check_pool(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		      const struct rwy_pf *want, const struct pool *pool)
+{
+	static const struct rwy_vf fresh;
 	bool remakes = rwy_vf_plan_remakes(now, want);
+	const char *name = rwy_attr_name(pool->given);
+	const char *kept = pool->kept == RWY_ATTR_NR ? "" : now->value[pool->kept];
 	unsigned sum = 0, line = 0;
 
-	for (unsigned i = 0; i < want->nr_vfs; i++) {
-		const char *text = want->vfs[i].value[resource->given];
-		unsigned nr = (unsigned)strtoul(text, NULL, 10);
+	for (unsigned i = 0; i < rwy_vf_plan_count(now, want); i++) {
+		const struct rwy_vf *vf = i < want->nr_vfs ? &want->vfs[i] : NULL;
+		int rc = check_part(check, now, remakes ? &fresh : &now->vfs[i], vf, pool, &sum);
 
-		if (!text[0] && !remakes)
-			nr = (unsigned)strtoul(now->vfs[i].value[resource->given], NULL, 10);
-		sum += nr;
-		if (!text[0])
-			continue;
-		line = want->vfs[i].line;
-		if (!now->nvme.known)
-			return refuse(check, line, -EINVAL,
-				      "%s cannot share %s with its VFs: it is no NVMe controller "
-				      "with virtualization management",
-				      now->bdf, name);
-		/* A VF with none is as it was made. */
-		if (nr && (nr < resource->least || nr > resource->most))
-			return refuse(check, line, -EINVAL, "%s: %s is %u, a VF can have %u to %u",
-				      now->bdf, name, nr, resource->least, resource->most);
+		if (rc < 0)
+			return rc;
+		if (rc)
+			line = vf->line;
 	}
-	if (line && sum > resource->total)
-		return refuse(check, line, -EINVAL, "%s: %u %s are wanted in all, there are %u",
-			      now->bdf, sum, name, resource->total);
-	if (line && !remakes &&
-	    sum + strtoul(now->value[resource->kept], NULL, 10) > resource->total)
+	if (line && sum > pool->total)
+		return refuse(check, line, -EINVAL, "%s: its VFs would have %u %s in all, of %u",
+			      now->bdf, sum, name, pool->total);
+	if (line && !remakes && sum + number(kept) > pool->total)
 		return refuse(check, line, -EBUSY,
 			      "%s keeps %s of %u %s for itself, and gives them up only while it "
 			      "has no VFs: apply a file with numvfs 0 first",
-			      now->bdf, now->value[resource->kept], resource->total, name);
+			      now->bdf, kept, pool->total, name);
 	return 0;
 }
 
-static int check_resources(const struct rwy_vf_check *check, const struct rwy_pf *now,
-			   const struct rwy_pf *want)
+static int check_pools(const struct rwy_vf_check *check, const struct rwy_pf *now,
+		       const struct rwy_pf *want)
 {
-	const struct resource queues = {RWY_ATTR_QUEUES, RWY_ATTR_KEPT_QUEUES, RWY_VF_NVME_QUEUES,
-					now->nvme.vf_queues, now->nvme.queues};
-	const struct resource interrupts = {RWY_ATTR_INTERRUPTS, RWY_ATTR_KEPT_INTERRUPTS,
-					    RWY_VF_NVME_INTERRUPTS, now->nvme.vf_interrupts,
-					    now->nvme.interrupts};
-	int err = check_resource(check, now, want, &queues);
+	static const char no_nvme[] = "it is no NVMe controller with virtualization management";
+	const struct pool pools[] = {
+		{RWY_ATTR_MSIX, RWY_ATTR_NR, now->msix_total >= 0, "its driver gives each the same",
+		 1, UINT_MAX, (unsigned)RWY_MAX(now->msix_total, 0)},
+		{RWY_ATTR_QUEUES, RWY_ATTR_KEPT_QUEUES, now->nvme.known, no_nvme,
+		 RWY_VF_NVME_QUEUES, now->nvme.vf_queues, now->nvme.queues},
+		{RWY_ATTR_INTERRUPTS, RWY_ATTR_KEPT_INTERRUPTS, now->nvme.known, no_nvme,
+		 RWY_VF_NVME_INTERRUPTS, now->nvme.vf_interrupts, now->nvme.interrupts},
+	};
+	int err = 0;
 
-	return err ? err : check_resource(check, now, want, &interrupts);
+	for (unsigned i = 0; !err && i < RWY_ARRAY_SIZE(pools); i++)
+		err = check_pool(check, now, want, &pools[i]);
+	return err;
 }
 
 /* ---- a VF ---- */
@@ -222,15 +241,16 @@ static int check_vf(const struct rwy_vf_check *check, const struct rwy_pf *pf, u
 		    const struct rwy_vf *now, const struct rwy_vf *want)
 {
 	const struct rwy_holder *holder = now->bdf[0] ? rwy_holder_of(check->holders, now) : NULL;
+	char user[RWY_HOLDER_TEXT];
 	int err;
 
+	if (holder)
+		rwy_holder_put(user, holder, "process ");
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; holder && attr < RWY_ATTR_NR; attr++)
 		if (differs(now, want, attr) && !rwy_attr_is_live(attr))
 			return refuse(check, want->line, -EBUSY,
-				      "%s: %s of VF %u (%s) cannot change while %s (process %d) "
-				      "holds it",
-				      pf->bdf, rwy_attr_name(attr), idx, now->bdf, holder->name,
-				      holder->pid);
+				      "%s: %s of VF %u (%s) cannot change while %s holds it",
+				      pf->bdf, rwy_attr_name(attr), idx, now->bdf, user);
 	err = check_link(check, pf, now, want);
 	return err ? err : check_driver(check, pf, idx, now, want);
 }
@@ -245,9 +265,9 @@ static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
 	if (!err)
 		err = check_holders(check, now, want);
 	if (!err)
-		err = check_vectors(check, now, want);
+		err = check_pf_holder(check, now, want);
 	if (!err)
-		err = check_resources(check, now, want);
+		err = check_pools(check, now, want);
 	for (unsigned i = 0; !err && i < want->nr_vfs; i++)
 		if (want->vfs[i].line)
 			err = check_vf(check, now, i, remakes ? &fresh : &now->vfs[i],
@@ -257,76 +277,99 @@ static int check_pf(const struct rwy_vf_check *check, const struct rwy_pf *now,
 
 /* ---- addresses ---- */
 
-/* An address that a VF will have, and who wants it so. */
+/* An address, and who has it or will have it: a PF, or one of its VFs. */
 struct owner {
-	char mac[RWY_ATTR_TEXT];
+	char address[RWY_ATTR_TEXT];
+	enum rwy_attr attr;
 	const char *pf;
-	unsigned vf, line;
+	int vf;	       /* RWY_VF_PLAN_PF: the PF itself */
+	unsigned line; /* that wants it so, 0: none */
+};
+
+struct owners {
+	unsigned nr;
+	struct owner *each;
 };
 
 static int compare_owners(const void *a, const void *b)
 {
 	const struct owner *x = a, *y = b;
-	int by_mac = strcmp(x->mac, y->mac);
+	int by_address = strcmp(x->address, y->address);
 
-	return by_mac ? by_mac : (x->line > y->line) - (x->line < y->line);
+	return by_address ? by_address : (x->line > y->line) - (x->line < y->line);
 }
 
 /* What VF idx will have: what is wanted, else what it has, unless that goes. */
-static void find_mac(const struct rwy_pf *now, const struct rwy_pf *want, unsigned idx,
-		     enum rwy_attr attr, struct owner *owner)
+static void add_owner(struct owners *owners, const struct rwy_pf *now, const struct rwy_pf *want,
+		      unsigned idx, enum rwy_attr attr)
 {
 	bool remakes = want && rwy_vf_plan_remakes(now, want);
+	struct owner *owner = &owners->each[owners->nr];
 
-	*owner = (struct owner){.pf = now->bdf, .vf = idx};
+	*owner = (struct owner){.attr = attr, .pf = now->bdf, .vf = (int)idx};
 	if (want && idx < want->nr_vfs && want->vfs[idx].value[attr][0]) {
-		strcpy(owner->mac, want->vfs[idx].value[attr]);
+		strcpy(owner->address, want->vfs[idx].value[attr]);
 		owner->line = want->vfs[idx].line;
 	} else if (!remakes && idx < now->nr_vfs) {
-		strcpy(owner->mac, now->vfs[idx].value[attr]);
+		strcpy(owner->address, now->vfs[idx].value[attr]);
 	}
-	if (strcmp(owner->mac, "00:00:00:00:00:00") == 0 ||
-	    strcmp(owner->mac, RWY_ATTR_UNSUPPORTED) == 0)
-		owner->mac[0] = '\0';
+	if (owner->address[0] && !rwy_attr_is_unset(attr, owner->address) &&
+	    strcmp(owner->address, RWY_ATTR_UNSUPPORTED) != 0)
+		owners->nr++;
 }
 
-static bool is_same_vf(const struct owner *a, const struct owner *b)
+static void add_owners(struct owners *owners, const struct rwy_pf *now, const struct rwy_pf *want)
 {
-	return a->vf == b->vf && strcmp(a->pf, b->pf) == 0;
+	unsigned nr = RWY_MAX(now->nr_vfs, want ? want->nr_vfs : 0);
+
+	if (now->mac[0]) {
+		struct owner pf = {.attr = RWY_ATTR_MAC, .pf = now->bdf, .vf = RWY_VF_PLAN_PF};
+
+		strcpy(pf.address, now->mac);
+		owners->each[owners->nr++] = pf;
+	}
+	for (unsigned i = 0; i < nr; i++)
+		for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_NR; attr++)
+			if (rwy_attr_is_address(attr))
+				add_owner(owners, now, want, i, attr);
+}
+
+static int compare_pair(const struct rwy_vf_check *check, const struct owner *a,
+			const struct owner *b)
+{
+	char other[32] = "";
+
+	/* Where nobody wants either, it is not ours to judge. */
+	if (!b->line || strcmp(a->address, b->address) != 0 ||
+	    (a->vf == b->vf && strcmp(a->pf, b->pf) == 0))
+		return 0;
+	if (a->vf != RWY_VF_PLAN_PF)
+		snprintf(other, sizeof(other), "VF %d of ", a->vf);
+	return refuse(check, b->line, -EINVAL, "%s %s of VF %d of %s is that of %s%s, too",
+		      rwy_attr_name(b->attr), b->address, b->vf, b->pf, other, a->pf);
 }
 
 /* Two VFs, of whichever PFs, with the same address: the network would not work. */
-static int check_macs(const struct rwy_vf_check *check)
+static int check_addresses(const struct rwy_vf_check *check)
 {
-	static const enum rwy_attr attrs[] = {RWY_ATTR_MAC, RWY_ATTR_HW_ADDR};
-	unsigned nr = 0, room = 1;
-	struct owner *owners;
+	struct owners owners = {0};
+	unsigned room = 1;
 	int err = 0;
 
 	for (unsigned i = 0; i < check->host->nr; i++)
-		room += 2 * (check->host->pfs[i].total + check->host->pfs[i].nr_vfs);
-	owners = calloc(room, sizeof(*owners));
-	if (!owners)
+		room += 1 + RWY_ATTR_NR * (check->host->pfs[i].total + check->host->pfs[i].nr_vfs);
+	owners.each = calloc(room, sizeof(*owners.each));
+	if (!owners.each)
 		return -ENOMEM;
 	for (unsigned i = 0; i < check->host->nr; i++) {
 		const struct rwy_pf *now = &check->host->pfs[i];
-		const struct rwy_pf *want = rwy_pf_list_find(check->want, now->bdf);
 
-		for (unsigned v = 0; v < 2 * RWY_MAX(now->nr_vfs, want ? want->nr_vfs : 0); v++) {
-			find_mac(now, want, v / 2, attrs[v % 2], &owners[nr]);
-			nr += owners[nr].mac[0] != '\0';
-		}
+		add_owners(&owners, now, rwy_pf_list_find(check->want, now->bdf));
 	}
-	qsort(owners, nr, sizeof(*owners), compare_owners);
-	for (unsigned i = 1; !err && i < nr; i++)
-		/* Where nobody wants either, it is not ours to judge. */
-		if (owners[i].line && strcmp(owners[i - 1].mac, owners[i].mac) == 0 &&
-		    !is_same_vf(&owners[i - 1], &owners[i]))
-			err = refuse(check, owners[i].line, -EINVAL,
-				     "mac %s of VF %u of %s is that of VF %u of %s, too",
-				     owners[i].mac, owners[i].vf, owners[i].pf, owners[i - 1].vf,
-				     owners[i - 1].pf);
-	free(owners);
+	qsort(owners.each, owners.nr, sizeof(*owners.each), compare_owners);
+	for (unsigned i = 1; !err && i < owners.nr; i++)
+		err = compare_pair(check, &owners.each[i - 1], &owners.each[i]);
+	free(owners.each);
 	return err;
 }
 
@@ -339,5 +382,5 @@ int rwy_vf_check_all(const struct rwy_vf_check *check)
 
 		err = check_pf(check, rwy_pf_list_find(check->host, want->bdf), want);
 	}
-	return err ? err : check_macs(check);
+	return err ? err : check_addresses(check);
 }

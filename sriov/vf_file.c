@@ -80,8 +80,7 @@ static int take_values(const struct parse *p, const json_t *entry, unsigned nth,
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_NR; attr++) {
 		if (rwy_attr_json_take(entry, attr, nth, vf->value[attr], &key, &why))
 			return refuse(p, key, "%s", why.text);
-		if (p->kind == RWY_VF_FILE_WANTED &&
-		    strcmp(vf->value[attr], "00:00:00:00:00:00") == 0)
+		if (p->kind == RWY_VF_FILE_WANTED && rwy_attr_is_unset(attr, vf->value[attr]))
 			return refuse(p, key, "%s: all zeros are no address", key);
 	}
 	return 0;

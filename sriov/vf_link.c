@@ -2,6 +2,7 @@
 #include "sriov/vf_link.h"
 
 #include "lib/log.h"
+#include "sriov/pf_rule.h"
 
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -102,14 +103,15 @@ static void take_counters(const struct nlattr *attr, struct rwy_vf *vf)
 	};
 	struct rwy_nl_span span = rwy_nl_inside(attr);
 
-	vf->counted = true;
 	for (const struct nlattr *one; (one = rwy_nl_next(&span));) {
 		unsigned type = mnl_attr_get_type(one);
 
-		if (type < RWY_ARRAY_SIZE(counters) && type != IFLA_VF_STATS_PAD &&
-		    rwy_nl_payload(one, sizeof(uint64_t)))
-			memcpy(&vf->counter[counters[type]], rwy_nl_payload(one, sizeof(uint64_t)),
-			       sizeof(uint64_t));
+		if (type >= RWY_ARRAY_SIZE(counters) || type == IFLA_VF_STATS_PAD ||
+		    !rwy_nl_payload(one, sizeof(uint64_t)))
+			continue;
+		memcpy(&vf->counter[counters[type]], rwy_nl_payload(one, sizeof(uint64_t)),
+		       sizeof(uint64_t));
+		vf->counted |= 1u << counters[type];
 	}
 }
 
@@ -218,17 +220,30 @@ static int take_answer(void *ctx, const struct nlmsghdr *head, size_t len)
 	return -EBADMSG;
 }
 
-int rwy_vf_link_read(struct rwy_nl *nl, struct rwy_pf *pf, bool counters)
+static int ask(struct rwy_nl *nl, struct rwy_pf *pf, bool counters)
 {
 	char request[RWY_NL_REQUEST];
-	struct nlmsghdr *head;
+	struct nlmsghdr *head = begin(nl, request, RTM_GETLINK, pf->ifindex);
 
-	if (!pf->ifindex || !pf->nr_vfs)
-		return 0;
-	head = begin(nl, request, RTM_GETLINK, pf->ifindex);
 	mnl_attr_put_u32(head, IFLA_EXT_MASK,
 			 RTEXT_FILTER_VF | (counters ? 0 : RTEXT_FILTER_SKIP_STATS));
 	return rwy_nl_ask(nl, RWY_SRIOV_ROUTE, head, take_answer, pf);
+}
+
+int rwy_vf_link_read(struct rwy_nl *nl, struct rwy_pf *pf, bool counters)
+{
+	int err;
+
+	if (!pf->ifindex || !pf->nr_vfs)
+		return 0;
+	pf->uncounted = counters && rwy_pf_rule_of(pf->driver)->no_counters;
+	counters = counters && !pf->uncounted;
+	err = ask(nl, pf, counters);
+	/* Counters are most of it, and not worth that nothing is known. */
+	if (err != -EMSGSIZE || !counters)
+		return err;
+	rwy_warn("%s: the counters of %u VFs are too long for the kernel", pf->netdev, pf->nr_vfs);
+	return ask(nl, pf, false);
 }
 
 /* ---- setting ---- */

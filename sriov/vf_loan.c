@@ -57,6 +57,7 @@ static int check(const char *root, const struct rwy_vf *vf)
 	struct rwy_pci_group_user user;
 	const struct rwy_holder *holder;
 	struct rwy_holder_list holders;
+	char who[RWY_HOLDER_TEXT];
 	int err;
 
 	if (vf->group < 0) {
@@ -77,8 +78,10 @@ static int check(const char *root, const struct rwy_vf *vf)
 	if (err)
 		return err;
 	holder = rwy_holder_of(&holders, vf);
-	if (holder)
-		rwy_error("%s is held by %s (process %d)", vf->bdf, holder->name, holder->pid);
+	if (holder) {
+		rwy_holder_put(who, holder, "process ");
+		rwy_error("%s is held by %s", vf->bdf, who);
+	}
 	err = holder ? -EBUSY : 0;
 	rwy_holder_list_fini(&holders);
 	return err;

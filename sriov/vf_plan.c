@@ -171,13 +171,38 @@ static bool feeds(const struct pair *vf)
 	return differs(vf, RWY_ATTR_QUEUES) || differs(vf, RWY_ATTR_INTERRUPTS);
 }
 
+/* Out of one pool for all VFs of a PF. */
+static const enum rwy_attr shared[] = {RWY_ATTR_MSIX, RWY_ATTR_QUEUES, RWY_ATTR_INTERRUPTS};
+
+/* What VF has of it, or will have when it is made: a driver gives its new VFs an even share of the
+ * vectors at most, so that the pool is not empty (mlx5_get_default_msix_vec_count). */
+static unsigned long has(const struct planning *p, const struct pair *vf, enum rwy_attr attr)
+{
+	const char *now = vf->now->value[attr];
+
+	if (!now[0] && attr == RWY_ATTR_MSIX && p->now->msix_total > 0)
+		return (unsigned long)p->now->msix_total / rwy_vf_plan_count(p->now, p->want);
+	return strtoul(now, NULL, 10);
+}
+
+/* Leaves something in the pool, for others. */
+static bool yields(const struct planning *p, const struct pair *vf, enum rwy_attr attr)
+{
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(shared); i++)
+		if (shared[i] == attr)
+			return differs(vf, attr) &&
+			       strtoul(vf->want->value[attr], NULL, 10) <= has(p, vf, attr);
+	return false;
+}
+
 /* Has no driver meanwhile: none may count on what changes. */
 static bool lets_go(const struct planning *p, const struct pair *vf)
 {
-	static const enum rwy_attr attrs[] = {RWY_ATTR_DRIVER,	   RWY_ATTR_MSIX,
-					      RWY_ATTR_ONLINE,	   RWY_ATTR_ROCE,
-					      RWY_ATTR_MIGRATABLE, RWY_ATTR_QUEUES,
-					      RWY_ATTR_INTERRUPTS};
+	static const enum rwy_attr attrs[] = {RWY_ATTR_DRIVER,	     RWY_ATTR_MSIX,
+					      RWY_ATTR_ONLINE,	     RWY_ATTR_ROCE,
+					      RWY_ATTR_MIGRATABLE,   RWY_ATTR_IPSEC_CRYPTO,
+					      RWY_ATTR_IPSEC_PACKET, RWY_ATTR_MAX_IO_EQS,
+					      RWY_ATTR_QUEUES,	     RWY_ATTR_INTERRUPTS};
 	bool goes = p->switches;
 
 	for (unsigned i = 0; i < RWY_ARRAY_SIZE(attrs); i++)
@@ -197,22 +222,32 @@ static const char *before(const struct planning *p, const struct pair *vf, enum 
 	return p->switches && rwy_attr_of_devlink(attr) ? "" : vf->now->value[attr];
 }
 
+/* Before any VF gets more of a pool, all that get less have given it back. */
+static void give_back(struct planning *p, const struct pair *vf)
+{
+	if (feeds(vf) && is(vf->now->value[RWY_ATTR_ONLINE], "on")) {
+		push(p, vf->idx, RWY_ATTR_ONLINE, "on", "off");
+		remember_reset(p, vf->idx);
+	}
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(shared); i++)
+		if (yields(p, vf, shared[i]))
+			push(p, vf->idx, shared[i], vf->now->value[shared[i]],
+			     vf->want->value[shared[i]]);
+}
+
 static void configure(struct planning *p, const struct pair *vf)
 {
 	const char *online = vf->now->value[RWY_ATTR_ONLINE];
 	const char *answers = vf->want->value[RWY_ATTR_ONLINE];
 
-	if (feeds(vf) && is(online, "on")) {
-		push(p, vf->idx, RWY_ATTR_ONLINE, online, "off");
-		remember_reset(p, vf->idx);
+	if (feeds(vf) && is(online, "on"))
 		online = "off";
-	}
 	for (enum rwy_attr attr = RWY_ATTR_OF_PF; attr < RWY_ATTR_RESET; attr++) {
 		const char *to = vf->want->value[attr];
 
 		if (attr == RWY_ATTR_OVERRIDE && differs(vf, RWY_ATTR_DRIVER) && !to[0])
 			to = last_driver(vf->now, vf->want);
-		if (to[0])
+		if (to[0] && !yields(p, vf, attr))
 			push(p, vf->idx, attr, before(p, vf, attr), to);
 	}
 	/* The VF has what it was given after a reset, and who wants that wants to use it. */
@@ -286,6 +321,7 @@ int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const st
 		remember(&p, (int)i);
 	if (!p.remakes || !rwy_pf_rule_of(now->driver)->switch_first)
 		change_switch(&p, count);
+	for_each_vf(&p, count, give_back);
 	for_each_vf(&p, count, configure);
 	for_each_vf(&p, count, bind);
 	/* Only what was found says this. */
@@ -293,6 +329,18 @@ int rwy_vf_plan_add(struct rwy_vf_plan *plan, const struct rwy_pf *now, const st
 		push(&p, RWY_VF_PLAN_PF, RWY_ATTR_AUTOPROBE,
 		     p.remakes && count ? "off" : now->value[RWY_ATTR_AUTOPROBE], autoprobe);
 	return p.err;
+}
+
+bool rwy_vf_plan_resets(const struct rwy_pf *now, const struct rwy_pf *want)
+{
+	struct rwy_vf_plan plan = {0};
+	bool resets = false;
+
+	(void)!rwy_vf_plan_add(&plan, now, want);
+	for (unsigned i = 0; i < plan.nr; i++)
+		resets |= plan.steps[i].attr == RWY_ATTR_PF_RESET && plan.steps[i].to[0];
+	rwy_vf_plan_fini(&plan);
+	return resets;
 }
 
 void rwy_vf_plan_fini(struct rwy_vf_plan *plan)

@@ -57,6 +57,8 @@ unsigned rwy_vf_plan_count(const struct rwy_pf *now, const struct rwy_pf *want);
 
 /* On the way there, the mode of its switch changes. */
 bool rwy_vf_plan_switches(const struct rwy_pf *now, const struct rwy_pf *want);
+/* On the way there, the PF is reset. */
+bool rwy_vf_plan_resets(const struct rwy_pf *now, const struct rwy_pf *want);
 /* On the way there, the VFs that are there go, and others come. */
 bool rwy_vf_plan_remakes(const struct rwy_pf *now, const struct rwy_pf *want);
 

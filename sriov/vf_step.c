@@ -85,19 +85,22 @@ static const struct rwy_pf_rule *rule_of(const struct rwy_sriov_sys *sys, const 
 
 /* Some drivers refuse rates with -EINVAL until there is a link; -ENETDOWN says what is the matter.
  */
-static int wait_for_link(const struct rwy_sriov_sys *sys, const char *pf)
+static int wait_for_link(struct rwy_nl *nl, const char *pf)
 {
+	const struct rwy_sriov_sys *sys = nl->sys;
 	uint64_t carrier;
 	char netdev[16];
 
-	if (!rule_of(sys, pf)->rate_by_link)
+	if (nl->carrier || !rule_of(sys, pf)->rate_by_link)
 		return 0;
 	for (unsigned ms = 0; ms < LINK_MS; ms += LOOK_MS) {
 		if (rwy_sysfs_first(sys->root, netdev, sizeof(netdev), DEVICE "/net", pf) == 0 &&
 		    rwy_sysfs_read_uint(sys->root, &carrier, DEVICE "/net/%s/carrier", pf,
 					netdev) == 0 &&
-		    carrier)
+		    carrier) {
+			nl->carrier = true;
 			return 0;
+		}
 		sys->wait(sys, LOOK_MS);
 	}
 	return -ENETDOWN;
@@ -112,6 +115,7 @@ static int find_link(struct rwy_nl *nl, const char *pf)
 
 	if (strcmp(nl->link_of, pf) == 0)
 		return 0;
+	nl->carrier = false;
 	err = rwy_pf_find_link(nl->sys->root, pf, name, &nl->link);
 	if (!err)
 		snprintf(nl->link_of, sizeof(nl->link_of), "%s", pf);
@@ -123,7 +127,7 @@ static int set_link(struct rwy_nl *nl, const struct rwy_vf_step *step)
 	int err = find_link(nl, step->pf);
 
 	if (!err && step->attr == RWY_ATTR_RATE)
-		err = wait_for_link(nl->sys, step->pf);
+		err = wait_for_link(nl, step->pf);
 	if (err)
 		return err;
 	if (step->attr == RWY_ATTR_UP)
@@ -183,7 +187,7 @@ int rwy_vf_step_run(struct rwy_nl *nl, const struct rwy_vf_step *step)
 {
 	int err = step->to[0] ? run_once(nl, step) : 0;
 
-	if (rwy_attr_is_upheaval(step->attr))
+	if (rwy_attr_is_upheaval(step->attr) || step->attr == RWY_ATTR_UP)
 		nl->link_of[0] = '\0';
 	for (unsigned ms = 0; is_not_yet(nl->sys, step, err) && ms < READY_MS; ms += LOOK_MS) {
 		nl->sys->wait(nl->sys, LOOK_MS);

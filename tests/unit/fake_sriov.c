@@ -127,6 +127,8 @@ void fake_sriov_add_pf(const char *root, const struct fake_sriov_card *card, con
 	snprintf(name, sizeof(name), "net/%s%u/flags", card->netdev, rid);
 	/* The one whose driver makes VFs only when it is up is down. */
 	put(root, bdf, name, strcmp(card->driver, "bnxt_en") == 0 ? "0x1002\n" : "0x1003\n");
+	snprintf(name, sizeof(name), "net/%s%u/address", card->netdev, rid);
+	put(root, bdf, name, "52:54:00:ff:%02x:%02x\n", rid >> 8, rid & 0xff);
 	snprintf(name, sizeof(name), "net/%s%u/carrier", card->netdev, rid);
 	put(root, bdf, name, "1\n");
 }
@@ -167,6 +169,8 @@ void fake_sriov_hold(const char *root, int pid, const char *name, int fd, const 
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 	fake_root_link(root, path, file);
+	snprintf(path, sizeof(path), "%s/proc/%d/exe", root, pid);
+	assert_true(symlink(name, path) == 0 || errno == EEXIST);
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	snprintf(text, sizeof(text), "%s\n", name);
 	fake_root_write(root, path, text);

@@ -9,6 +9,7 @@
 
 #define FAMILY	     0x1f
 #define CAPS	     4 /* of a port's function, since Linux 6.2 */
+#define MAX_IO_EQS   6
 #define MBIT	     125000u
 #define DATAGRAM_LEN 4096
 
@@ -34,6 +35,10 @@ static const struct fake_switch *switch_of(const struct fake_sriov_pf *pf)
 	return NULL;
 }
 
+/* By their bits. */
+static const enum rwy_attr caps[] = {RWY_ATTR_ROCE, RWY_ATTR_MIGRATABLE, RWY_ATTR_IPSEC_CRYPTO,
+				     RWY_ATTR_IPSEC_PACKET};
+
 /* Ports are in any order but that of their VFs' numbers. */
 static unsigned vf_at(const struct fake_sriov_pf *pf, unsigned n)
 {
@@ -56,6 +61,9 @@ void fake_sriov_devlink_renew(struct fake_sriov_pf *pf)
 		       functions ? "00:00:00:00:00:00" : RWY_ATTR_UNSUPPORTED);
 		strcpy((*value)[RWY_ATTR_ROCE], functions ? "on" : RWY_ATTR_UNSUPPORTED);
 		strcpy((*value)[RWY_ATTR_MIGRATABLE], functions ? "off" : RWY_ATTR_UNSUPPORTED);
+		strcpy((*value)[RWY_ATTR_IPSEC_CRYPTO], functions ? "off" : RWY_ATTR_UNSUPPORTED);
+		strcpy((*value)[RWY_ATTR_IPSEC_PACKET], functions ? "off" : RWY_ATTR_UNSUPPORTED);
+		strcpy((*value)[RWY_ATTR_MAX_IO_EQS], functions ? "24" : RWY_ATTR_UNSUPPORTED);
 		strcpy((*value)[RWY_ATTR_STATE], RWY_ATTR_UNSUPPORTED);
 		strcpy((*value)[RWY_ATTR_TX_SHARE], ports ? "0" : RWY_ATTR_UNSUPPORTED);
 		strcpy((*value)[RWY_ATTR_TX_MAX], ports ? "0" : RWY_ATTR_UNSUPPORTED);
@@ -117,7 +125,7 @@ static void tell_port(struct fake_sriov_kernel *kernel, const struct nlmsghdr *r
 	const struct fake_switch *is = switch_of(pf);
 	const rwy_attr_values *value = &pf->vfs[vf];
 	struct nlmsghdr *head = begin_generic(kernel, request);
-	struct nla_bitfield32 caps = {strcmp((*value)[RWY_ATTR_ROCE], "on") == 0, 3};
+	struct nla_bitfield32 bits = {0, (1u << RWY_ARRAY_SIZE(caps)) - 1};
 	struct nlattr *function;
 	uint8_t mac[6];
 	char name[32];
@@ -131,10 +139,12 @@ static void tell_port(struct fake_sriov_kernel *kernel, const struct nlmsghdr *r
 	mnl_attr_put_u8(head, DEVLINK_ATTR_PORT_EXTERNAL, 0);
 	if (is->functions) {
 		assert_int_equal(rwy_attr_get_mac((*value)[RWY_ATTR_HW_ADDR], mac), 0);
-		caps.value |= strcmp((*value)[RWY_ATTR_MIGRATABLE], "on") == 0 ? 2 : 0;
+		for (unsigned i = 0; i < RWY_ARRAY_SIZE(caps); i++)
+			bits.value |= (strcmp((*value)[caps[i]], "on") == 0) << i;
 		function = mnl_attr_nest_start(head, DEVLINK_ATTR_PORT_FUNCTION);
 		mnl_attr_put(head, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, sizeof(mac), mac);
-		mnl_attr_put(head, CAPS, sizeof(caps), &caps);
+		mnl_attr_put(head, CAPS, sizeof(bits), &bits);
+		mnl_attr_put_u32(head, MAX_IO_EQS, (uint32_t)atoi((*value)[RWY_ATTR_MAX_IO_EQS]));
 		mnl_attr_nest_end(head, function);
 	}
 	end(kernel, head);
@@ -221,7 +231,7 @@ static int set_mode(struct fake_sriov_kernel *kernel, struct fake_sriov_pf *pf, 
 static int set_function(struct fake_sriov_pf *pf, unsigned vf, const struct nlattr *function)
 {
 	rwy_attr_values *value = &pf->vfs[vf];
-	const struct nla_bitfield32 *caps;
+	const struct nla_bitfield32 *bits;
 	const struct nlattr *attr;
 
 	if (!switch_of(pf)->functions)
@@ -233,9 +243,15 @@ static int set_function(struct fake_sriov_pf *pf, unsigned vf, const struct nlat
 			rwy_attr_put_mac((*value)[RWY_ATTR_HW_ADDR], mnl_attr_get_payload(attr));
 			break;
 		case CAPS:
-			caps = mnl_attr_get_payload(attr);
-			strcpy((*value)[caps->selector == 1 ? RWY_ATTR_ROCE : RWY_ATTR_MIGRATABLE],
-			       caps->value ? "on" : "off");
+			bits = mnl_attr_get_payload(attr);
+			for (unsigned i = 0; i < RWY_ARRAY_SIZE(caps); i++)
+				if (bits->selector & 1u << i)
+					strcpy((*value)[caps[i]],
+					       bits->value & 1u << i ? "on" : "off");
+			break;
+		case MAX_IO_EQS:
+			snprintf((*value)[RWY_ATTR_MAX_IO_EQS], RWY_ATTR_TEXT, "%u",
+				 mnl_attr_get_u32(attr));
 			break;
 		default:
 			return -EOPNOTSUPP;

@@ -104,8 +104,10 @@ void fake_sriov_kernel_set_vfs(struct fake_sriov_kernel *kernel, struct fake_sri
 	get(kernel, pf->bdf, "sriov_drivers_autoprobe", probe);
 	pf->nr_vfs = nr;
 	memset(pf->nvme, 0, sizeof(pf->nvme));
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++) {
 		fresh_link(pf, pf->vfs[i]);
+		pf->nr_vectors[i] = pf->card->nr_vectors;
+	}
 	fake_sriov_devlink_renew(pf);
 	fake_sriov_add_vfs(kernel->sys.root, pf->card, pf->bdf, nr, probe[0] == '1');
 }
@@ -245,12 +247,32 @@ static int write_unbind(struct fake_sriov_kernel *kernel, const char *driver, co
 	return 0;
 }
 
+/* Vectors are there before they are given. */
+static int write_msix(struct fake_sriov_kernel *kernel, const char *bdf, unsigned nr)
+{
+	unsigned idx, sum = nr;
+	struct fake_sriov_pf *pf = find_vf(kernel, bdf, &idx);
+	char driver[64];
+
+	if (!pf || pf->card->msix_total < 0)
+		return -ENOENT;
+	driver_of(kernel, bdf, driver);
+	if (driver[0])
+		return -EBUSY;
+	for (unsigned i = 0; i < pf->nr_vfs; i++)
+		sum += i == idx ? 0 : pf->nr_vectors[i];
+	if (sum > (unsigned)pf->card->msix_total)
+		return -ENOSPC;
+	pf->nr_vectors[idx] = nr;
+	fake_sriov_put_config(kernel->sys.root, bdf, nr);
+	return 0;
+}
+
 static int write_device(struct fake_sriov_kernel *kernel, const char *bdf, const char *file,
 			const char *text)
 {
 	const struct fake_sriov_card *card = card_of_vf(kernel, bdf);
 	struct fake_sriov_pf *pf = NULL;
-	char driver[64];
 
 	for (unsigned i = 0; i < kernel->nr_pfs; i++)
 		if (strcmp(kernel->pfs[i].bdf, bdf) == 0)
@@ -267,13 +289,9 @@ static int write_device(struct fake_sriov_kernel *kernel, const char *bdf, const
 		put(kernel, bdf, file, strcmp(text, "\n") == 0 ? "(null)\n" : text);
 		return 0;
 	}
-	if (!card || card->msix_total < 0 || strcmp(file, "sriov_vf_msix_count") != 0)
-		return -ENOENT;
-	driver_of(kernel, bdf, driver);
-	if (driver[0])
-		return -EBUSY;
-	fake_sriov_put_config(kernel->sys.root, bdf, (unsigned)atoi(text));
-	return 0;
+	if (strcmp(file, "sriov_vf_msix_count") == 0)
+		return write_msix(kernel, bdf, (unsigned)atoi(text));
+	return -ENOENT;
 }
 
 static int write_file(const struct rwy_sriov_sys *sys, const char *path, const char *text)

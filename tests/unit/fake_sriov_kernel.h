@@ -23,6 +23,7 @@ struct fake_sriov_pf {
 	unsigned ifindex, total, nr_vfs;
 	rwy_attr_values vfs[FAKE_SRIOV_VFS]; /* those of the link and of devlink only */
 	bool switchdev;			     /* the mode of its switch */
+	unsigned nr_vectors[FAKE_SRIOV_VFS];
 	/* NVMe: queues and interrupts */
 	unsigned flexible[2], kept[2], kept_next[2];
 	struct {
@@ -50,6 +51,7 @@ struct fake_sriov_kernel {
 	bool link_never;
 	unsigned not_ready; /* refuses so many settings of VFs, which are still being reset */
 	bool counters;	    /* were asked for */
+	bool too_long;	    /* with counters, the answer has no room */
 	size_t answer_len;  /* of rtnetlink */
 	char answer[FAKE_SRIOV_ANSWER];
 	bool old;		  /* has no switches without VFs */

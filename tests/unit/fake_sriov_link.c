@@ -232,7 +232,10 @@ static void answer(struct fake_sriov_kernel *kernel, const struct nlmsghdr *head
 						     mnl_attr_get_u32(attr) &
 							     RTEXT_FILTER_SKIP_STATS)
 			kernel->counters = false;
-		fake_sriov_kernel_answer(kernel, pf, head->nlmsg_seq, kernel->counters);
+		if (kernel->counters && kernel->too_long)
+			acknowledge(kernel, head, -EMSGSIZE);
+		else
+			fake_sriov_kernel_answer(kernel, pf, head->nlmsg_seq, kernel->counters);
 	}
 }
 

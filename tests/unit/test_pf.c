@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sriov/holder.h"
 #include "sriov/pf.h"
+#include "sriov/representor.h"
 #include "tests/unit/fake_sriov.h"
 
 #define PF "0000:3b:00.0"
@@ -123,6 +124,17 @@ static void representors(void **state)
 	assert_string_equal(pf.vfs[0].representor, "rep0");
 	assert_string_equal(pf.vfs[1].representor, "rep1");
 	assert_string_equal(pf.vfs[2].representor, "");
+	/* What the one sends, the other receives. */
+	fake_root_write(*state, "/sys/class/net/rep1/statistics/tx_packets", "71\n");
+	fake_root_write(*state, "/sys/class/net/rep1/statistics/rx_bytes", "4294967296\n");
+	fake_root_write(*state, "/sys/class/net/rep0/statistics/tx_packets", "9\n");
+	pf.vfs[0].counted = 1u << RWY_VF_RX_PACKETS;
+	rwy_representor_count(*state, &pf);
+	assert_int_equal(pf.vfs[1].counted, 1u << RWY_VF_RX_PACKETS | 1u << RWY_VF_TX_BYTES);
+	assert_int_equal(pf.vfs[1].counter[RWY_VF_RX_PACKETS], 71);
+	assert_true(pf.vfs[1].counter[RWY_VF_TX_BYTES] == 4294967296u);
+	assert_int_equal(pf.vfs[0].counter[RWY_VF_RX_PACKETS], 0);
+	assert_int_equal(pf.vfs[2].counted, 0);
 	rwy_pf_fini(&pf);
 }
 
@@ -176,13 +188,96 @@ static void holders(void **state)
 	rwy_pf_fini(&pf);
 }
 
+/* What is used but by VFIO: a device of the function, and what says that it is in use. */
+static const struct use {
+	const char *class, *device;
+	const char *file; /* that a process has open; or of /proc, or of the device itself */
+	const char *text; /* NULL: a process */
+	const char *who;
+} uses[] = {
+	{"class/uio", "uio3", "/dev/uio3", NULL, "testpmd (99)"},
+	{"class/infiniband_verbs", "uverbs7", "/dev/infiniband/uverbs7", NULL, "testpmd (99)"},
+	{"class/vhost-vdpa", "vhost-vdpa-1", "/dev/vhost-vdpa-1", NULL, "testpmd (99)"},
+	{"class/nvme", "nvme5", "/dev/nvme5", NULL, "testpmd (99)"},
+	{"class/block", "nvme5n1p2", "/dev/nvme5n1p2", NULL, "testpmd (99)"},
+	{"dev/block", "259:5", "/proc/self/mountinfo",
+	 "22 1 0:20 / /sys rw - sysfs sysfs rw\n"
+	 "36 22 259:5 / /srv/disk rw shared:1 - ext4 /dev/nvme5n1 rw\n",
+	 "/srv/disk"},
+	{"class/block", "nvme5n1", "holders/dm-3", "", "dm-3"},
+	{"class/net", "enp7", "upper_bond0", "", "bond0"},
+};
+
+static void put_use(const char *root, const struct use *use, const char *bdf)
+{
+	char path[128], target[128];
+
+	snprintf(path, sizeof(path), "/sys/%s/%s", use->class, use->device);
+	snprintf(target, sizeof(target), "../../devices/0000:00:02.0/%s/x/%s", bdf, use->device);
+	fake_root_link(root, path, target);
+	snprintf(path, sizeof(path), "/sys/devices/0000:00:02.0/%s/x/%s/%s", bdf, use->device,
+		 use->file);
+	if (!use->text)
+		fake_sriov_hold(root, 99, "testpmd", 3, use->file);
+	else
+		fake_root_write(root, use->file[0] == '/' ? use->file : path, use->text);
+}
+
+/* Each is seen, as a use of that function alone, be it a VF or a PF. */
+static void other_holders(void **state)
+{
+	static const char *const bdfs[] = {PF, "0000:3b:10.2"};
+
+	for (unsigned i = 0; i < 2 * RWY_ARRAY_SIZE(uses); i++) {
+		const char *bdf = bdfs[i % 2];
+		char text[RWY_HOLDER_TEXT];
+		struct rwy_holder_list list;
+		struct rwy_pf pf;
+		void *root;
+
+		assert_int_equal(fake_root_open(&root), 0);
+		fake_sriov_add_pf(root, fake_sriov_card("igb"), PF, 7);
+		fake_sriov_add_vfs(root, fake_sriov_card("igb"), PF, 3, false);
+		fake_root_write(root, "/proc/uptime", "1 1\n");
+		put_use(root, &uses[i / 2], bdf);
+		assert_int_equal(rwy_pf_init(&pf, root, PF), 0);
+		assert_int_equal(rwy_holder_list_init(&list, root), 0);
+		assert_int_equal(list.nr, 1);
+		assert_null(rwy_holder_of(&list, &pf.vfs[0]));
+		assert_true((rwy_holder_of(&list, &pf.vfs[1]) == NULL) == (bdf == bdfs[0]));
+		assert_true((rwy_holder_of_pf(&list, PF) == NULL) == (bdf != bdfs[0]));
+		rwy_holder_put(text, list.holders, "");
+		assert_string_equal(text, uses[i / 2].who);
+		rwy_holder_list_fini(&list);
+		rwy_pf_fini(&pf);
+		assert_int_equal(fake_root_close(&root), 0);
+	}
+}
+
+/* Its directory of interfaces is there, and nothing in it. */
+static void away(void **state)
+{
+	const struct rwy_holder_list nobody = {0};
+	char path[FAKE_ROOT_PATH];
+	struct rwy_pf pf;
+
+	fake_sriov_add_pf(*state, fake_sriov_card("igb"), PF, 7);
+	fake_sriov_add_vfs(*state, fake_sriov_card("igb"), PF, 2, true);
+	fake_root_path(path, *state, "/sys/bus/pci/devices/0000:3b:10.2/net/x");
+	assert_int_equal(rwy_pf_init(&pf, *state, PF), 0);
+	assert_null(rwy_holder_of(&nobody, &pf.vfs[0]));
+	assert_string_equal(rwy_holder_of(&nobody, &pf.vfs[1])->name, "another network namespace");
+	rwy_pf_fini(&pf);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_root_open, fake_root_close)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(hosts_of_256), TEST(all_of_a_host), TEST(what_is_none), TEST(vfs_that_go),
-		TEST(vf_to_pf),	    TEST(representors),	 TEST(odd_config),   TEST(holders),
+		TEST(hosts_of_256),  TEST(all_of_a_host), TEST(what_is_none), TEST(vfs_that_go),
+		TEST(vf_to_pf),	     TEST(representors),  TEST(odd_config),   TEST(holders),
+		TEST(other_holders), TEST(away),
 	};
 
 	return UNIT_RUN(tests);

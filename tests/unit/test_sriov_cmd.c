@@ -18,6 +18,8 @@ static int host(void **state)
 	log_catch();
 	pf = fake_sriov_kernel_add_pf(rig.kernel, "igb", PF, 7);
 	fake_sriov_kernel_set_vfs(rig.kernel, pf, 2);
+	fake_root_link(root, "/sys/kernel/iommu_groups/384/devices/0000:01:00.1", "x");
+	fake_sriov_bind(root, "0000:01:00.1", "e1000e");
 	fake_sriov_bind(root, VF, "vfio-pci");
 	fake_sriov_hold(root, 77, "ringway-vmm", 3, "/dev/vfio/386");
 	*state = &rig;
@@ -36,10 +38,11 @@ static void table(void **state)
 	assert_int_equal(sriov_rig_run(rig, rwy_sriov_cmd_list, NULL, NULL), 0);
 	assert_string_equal(
 		rig->out,
-		"FUNCTION        DRIVER     INTERFACE  NODE GROUP VFS      USED BY\n"
-		"0000:01:00.0    igb        eth256        1   256 2 of 7   -\n"
-		"  0000:01:10.0  igbvf      -             1   384 VF 0     -\n"
-		"  0000:01:10.2  vfio-pci   -             1   386 VF 1     ringway-vmm (77)\n");
+		"FUNCTION        DRIVER     INTERFACE  REPRESENTOR NODE GROUP VFS      USED BY\n"
+		"0000:01:00.0    igb        eth256     -              1   256 2 of 7   -\n"
+		"  0000:01:10.0  igbvf      -          -              1  384! VF 0     -\n"
+		"  0000:01:10.2  vfio-pci   -          -              1   386 VF 1     ringway-vmm "
+		"(77)\n");
 }
 
 static void list_json(void **state)
@@ -71,8 +74,10 @@ static void show_vf(void **state)
 	assert_non_null(strstr(rig->out, "group        386, viable\n"));
 	assert_non_null(strstr(rig->out, "msix         3\n"));
 	assert_non_null(strstr(rig->out, "used by      ringway-vmm (77)\n"));
+	assert_non_null(strstr(rig->out, "counters     unsupported\n"));
 	assert_int_equal(sriov_rig_run(rig, rwy_sriov_cmd_show, VF, "--json"), 0);
 	assert_non_null(strstr(rig->out, "\"msix\": 3"));
+	assert_non_null(strstr(rig->out, "\"rx_packets\": null"));
 }
 
 static void show_pf(void **state)
@@ -80,7 +85,6 @@ static void show_pf(void **state)
 	struct sriov_rig *rig = *state;
 	fake_root_link(rig->kernel->sys.root, "/sys/kernel/iommu_groups/256/devices/0000:01:00.1",
 		       "x");
-	fake_sriov_bind(rig->kernel->sys.root, "0000:01:00.1", "e1000e");
 	assert_int_equal(sriov_rig_run(rig, rwy_sriov_cmd_show, PF, NULL), 0);
 	assert_non_null(strstr(rig->out, "id           8086:10c9\n"));
 	assert_non_null(strstr(rig->out, "256, not viable: the host uses 0000:01:00.1 (e1000e)\n"));

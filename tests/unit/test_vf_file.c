@@ -90,11 +90,21 @@ static const struct {
 	{ON(PF) VF("\"max_rate\": 1e3"), "5", "max_rate must be a number"},
 	{ON(PF) VF("\"trust\": 1"), "5", "trust must be true or false"},
 	{ON(PF) VF("\"link_state\": \"up\""), "5", "none of auto, enable, disable"},
+	{ON(PF) VF("\"mac\": \"52:54:00:FF:81:00\""), "4",
+	 "mac 52:54:00:ff:81:00 of VF 0 of " PF " is that of " PF2 ", too"},
 	{ON(PF) VF("\"node_guid\": \"1:2\""), "5", "is no GUID like"},
+	{ON(PF) VF("\"port_guid\": \"00:00:00:00:00:00:00:00\""), "5",
+	 "port_guid: all zeros are no address"},
+	{ON(PF) VFS("{\"range\": \"0\", \"node_guid\": \"00:00:00:00:00:00:00:01\"},\n"
+		    "{\"range\": \"2\", \"node_guid\": \"00:00:00:00:00:00:00:01\"}"),
+	 "5", "node_guid 00:00:00:00:00:00:00:01 of VF 2 of " PF " is that of VF 0 of " PF},
+	{ON(PF) VF("\"max_io_eqs\": 0"), "5", "max_io_eqs is 0, it may be 1 to"},
+	{ON(PF) VF("\"ipsec_packet\": 1"), "5", "ipsec_packet must be true or false"},
 	{ON(PF) VF("\"msix\": 0"), "5", "msix is 0, it may be 1 to 2048"},
-	{ON(PF) VF("\"msix\": 5"), "4", "its driver igb cannot give vectors"},
+	{ON(PF) VF("\"msix\": 5"), "4",
+	 PF " cannot share msix with its VFs: its driver gives each the same"},
 	{ON("0000:03:00.0") "\"numvfs\": 8, " VFS("{\"range\": \"0-7\", \"msix\": 2000}"), "4",
-	 "16000 vectors are wanted in all, there are 3072"},
+	 "its VFs would have 16000 msix in all, of 3072"},
 	{ON(PF) VF("\"driver\": \"vfio/pci\""), "5", "cannot be the name of a driver"},
 	{ON(PF) VF("\"driver\": \"uio_hv\""), "4", "modprobe uio_hv"},
 	{ON(PF) VFS("{\"range\": \"1\", \"driver\": \"vfio-pci\"}"), "4",
@@ -109,7 +119,7 @@ static const struct {
 	{ON(PF) "\"eswitch\": true}]}", "3", "eswitch must be a text"},
 	{ON(PF) VF("\"hw_addr\": \"00:00:00:00:00:00\""), "5", "hw_addr: all zeros are no address"},
 	{ON(PF) VF("\"hw_addr\": \"52:54:00:00:00:77\""), "4",
-	 "mac 52:54:00:00:00:77 of VF 0 of " PF " is that of VF 2 of " PF ", too"},
+	 "hw_addr 52:54:00:00:00:77 of VF 0 of " PF " is that of VF 2 of " PF ", too"},
 	{ON(PF) VF("\"state\": \"on\""), "5", "state: 'on' is none of active, inactive"},
 	{ON(PF) VF("\"roce\": 1"), "5", "roce must be true or false"},
 	{ON(PF) VF("\"tx_max\": 4294967296"), "5", "tx_max is 4294967296, it may be 0 to"},
@@ -199,6 +209,40 @@ static void planned(void **state)
 	sriov_rig_close(&rig);
 }
 
+/* Who gets less of what VFs share comes first, and what others keep is counted. */
+static void shared(void **state)
+{
+	struct sriov_rig rig;
+
+	set_up(&rig);
+	fake_sriov_kernel_set_vfs(rig.kernel, &rig.kernel->pfs[3], 4);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0")
+						VFS("{\"range\": \"0-3\", \"msix\": 768}")),
+			 0);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0")
+						VFS("{\"range\": \"0\", \"msix\": 1000},"
+						    "{\"range\": \"2\", \"msix\": 536}")),
+			 0);
+	assert_non_null(strstr(rig.out, "VF 2 msix: 768 -> 536\n"
+					"applied     0000:03:00.0 VF 0 msix: 768 -> 1000\n"));
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0")
+						VFS("{\"range\": \"0\", \"msix\": 1001}")),
+			 1);
+	assert_true(log_said("wanted.json:4: 0000:03:00.0: its VFs would have 3073 msix in all"));
+	/* New ones have their even share at most. */
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					ON("0000:03:00.0") "\"numvfs\": 3, " VFS(
+						"{\"range\": \"0\", \"msix\": 2000},"
+						"{\"range\": \"1-2\", \"msix\": 500}")),
+			 0);
+	assert_non_null(strstr(rig.out, "VF 2 msix: 500\n"
+					"applied     0000:03:00.0 VF 0 msix: 2000\n"));
+	sriov_rig_close(&rig);
+}
+
 /* All VFs are let go for it, so nobody may hold one. */
 static void switched(void **state)
 {
@@ -230,6 +274,15 @@ static void switched(void **state)
 			 1);
 	assert_true(log_said("0000:03:00.0: the mode of its switch is for all VFs, and VF 1 "
 			     "(0000:03:00.3) is held by qemu (process 78)"));
+	fake_sriov_kernel_set_vfs(rig.kernel, &rig.kernel->pfs[3], 0);
+	fake_root_link(rig.kernel->sys.root, "/sys/class/net/enp768",
+		       "../x/0000:03:00.0/net/enp768");
+	fake_root_write(rig.kernel->sys.root, "/sys/class/x/0000:03:00.0/net/enp768/upper_br0", "");
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_plan,
+					ON("0000:03:00.0") "\"eswitch\": \"switchdev\"}]}"),
+			 1);
+	assert_true(log_said("wanted.json:2: 0000:03:00.0: another mode of its switch may take its "
+			     "interface away, and it is held by br0"));
 	sriov_rig_close(&rig);
 }
 
@@ -294,10 +347,15 @@ static void lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused),	cmocka_unit_test(no_file),
-		cmocka_unit_test(live_changes), cmocka_unit_test(planned),
-		cmocka_unit_test(switched),	cmocka_unit_test(chosen_by_driver),
-		cmocka_unit_test(examples),	cmocka_unit_test(lines),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(no_file),
+		cmocka_unit_test(live_changes),
+		cmocka_unit_test(planned),
+		cmocka_unit_test(shared),
+		cmocka_unit_test(switched),
+		cmocka_unit_test(chosen_by_driver),
+		cmocka_unit_test(examples),
+		cmocka_unit_test(lines),
 	};
 
 	return UNIT_RUN(tests);

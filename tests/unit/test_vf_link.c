@@ -77,6 +77,26 @@ static void counters(void **state)
 	tear_down(&rig);
 }
 
+/* Drivers that do not count, and an answer that would be too long. */
+static void no_counters(void **state)
+{
+	struct rig rig;
+
+	set_up(&rig, "igb", 7);
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, true), 0);
+	assert_false(rig.kernel->counters);
+	assert_true(rig.pf.uncounted);
+	assert_int_equal(rig.pf.vfs[0].counted, 0);
+	tear_down(&rig);
+	set_up(&rig, "ice", 256);
+	rig.kernel->too_long = true;
+	assert_int_equal(rwy_vf_link_read(&rig.nl, &rig.pf, true), 0);
+	assert_true(log_said("the counters of 256 VFs are too long"));
+	assert_int_equal(rig.pf.vfs[255].counted, 0);
+	assert_string_equal(rig.pf.vfs[255].value[RWY_ATTR_MAC], "52:54:00:00:00:ff");
+	tear_down(&rig);
+}
+
 static const struct {
 	enum rwy_attr attr;
 	const char *text;
@@ -268,14 +288,47 @@ static void late_answers(void **state)
 	tear_down(&rig);
 }
 
+/* Also while an acknowledgement is waited for, and they have no room in it. */
+static ssize_t late_and_long(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
+			     size_t len, int flags)
+{
+	struct fake_sriov_kernel *kernel = sys->ctx;
+	struct nlmsghdr *head = buf;
+
+	if (kernel->nr_waits++)
+		return fake_sriov_link_recv(sys, wire, buf, len, flags);
+	assert_in_range(len, sizeof(*head), UINT16_MAX);
+	memset(buf, 0, len);
+	head->nlmsg_len = 1u << 20;
+	head->nlmsg_seq = 4711;
+	return (ssize_t)len;
+}
+
+static void late_and_long_answer(void **state)
+{
+	struct rig rig;
+
+	set_up(&rig, "igb", 2);
+	rig.kernel->sys.recv = late_and_long;
+	assert_int_equal(rwy_vf_link_set(&rig.nl, rig.pf.ifindex, 1, RWY_ATTR_TRUST, "on"), 0);
+	assert_int_equal(rig.kernel->nr_waits, 2);
+	tear_down(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(read_256),	  cmocka_unit_test(counters),
-		cmocka_unit_test(set_and_read),	  cmocka_unit_test(refused),
-		cmocka_unit_test(cut_everywhere), cmocka_unit_test(wrong_everywhere),
-		cmocka_unit_test(told_of_fewer),  cmocka_unit_test(other_answers),
+		cmocka_unit_test(read_256),
+		cmocka_unit_test(counters),
+		cmocka_unit_test(no_counters),
+		cmocka_unit_test(set_and_read),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(cut_everywhere),
+		cmocka_unit_test(wrong_everywhere),
+		cmocka_unit_test(told_of_fewer),
+		cmocka_unit_test(other_answers),
 		cmocka_unit_test(late_answers),
+		cmocka_unit_test(late_and_long_answer),
 	};
 
 	return UNIT_RUN(tests);

@@ -57,6 +57,22 @@ static void given_and_online(void **state)
 				     "applied     " PF " VF 1 reset: now\n"
 				     "applied     " PF " VF 1 online: off -> on\n"
 				     "applied     " PF " VF 1 driver: none -> vfio-pci\n");
+	/* All that there is, from one to the other. */
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					WANT("", "{\"range\": \"1\", \"queues\": 3}")),
+			 0);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					WANT("", "{\"range\": \"0\", \"queues\": 3, "
+						 "\"interrupts\": 2},"
+						 "{\"range\": \"1\", \"queues\": 2, "
+						 "\"interrupts\": 1}")),
+			 0);
+	assert_int_equal(pf->nvme[0].nr[0], 3);
+	assert_true(pf->nvme[0].online && pf->nvme[1].online);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply,
+					WANT("", "{\"range\": \"0\", \"queues\": 4}")),
+			 1);
+	assert_true(log_said("keeps 3 of 8 queues for itself"));
 	assert_int_equal(sriov_rig_release(&rig, PF), 0);
 	assert_int_equal(pf->kept[0], 8);
 	assert_int_equal(pf->kept[1], 4);
@@ -71,7 +87,7 @@ static const struct {
 	{WANT("", "{\"range\": \"0\", \"interrupts\": 5}"),
 	 "interrupts is 5, a VF can have 1 to 4"},
 	{WANT(", \"numvfs\": 5", "{\"range\": \"0-4\", \"queues\": 2}"),
-	 "10 queues are wanted in all, there are 8"},
+	 "its VFs would have 10 queues in all, of 8"},
 	{WANT("", "{\"range\": \"0\", \"queues\": 2}"),
 	 "keeps 8 of 8 queues for itself, and gives them up only while it has no VFs"},
 	{WANT("", "{\"range\": \"0\", \"kept_queues\": 2}"), "unknown key 'kept_queues'"},
@@ -95,6 +111,26 @@ static void refused(void **state)
 					"[{\"range\": \"0\", \"queues\": 2}]}]}"),
 			 1);
 	assert_true(log_said("0000:02:00.0 cannot share queues with its VFs"));
+	sriov_rig_close(&rig);
+}
+
+/* What its VFs get takes a reset, under whoever has a file system on the PF's own disk. */
+static void pf_in_use(void **state)
+{
+	static const char want[] = WANT(", \"numvfs\": 1", "{\"range\": \"0\", \"queues\": 2, "
+							   "\"interrupts\": 1}");
+	struct sriov_rig rig;
+
+	set_up(&rig, 0);
+	fake_root_write(rig.kernel->sys.root, "/proc/self/mountinfo",
+			"36 22 259:0 / /srv rw - ext4 /dev/nvme0n1 rw\n");
+	fake_root_link(rig.kernel->sys.root, "/sys/dev/block/259:0",
+		       "../../devices/" PF "/nvme/nvme0/nvme0n1");
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply, want), 1);
+	assert_true(log_said("wanted.json:1: " PF ": what its VFs get takes a reset of it, and it "
+			     "is held by /srv"));
+	assert_int_equal(rig.kernel->nr_changes, 0);
+	assert_int_equal(sriov_rig_want(&rig, rwy_sriov_cmd_apply, WANT(", \"numvfs\": 1", "")), 0);
 	sriov_rig_close(&rig);
 }
 
@@ -126,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(given_and_online),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(pf_in_use),
 		cmocka_unit_test(many),
 	};
 

@@ -53,32 +53,40 @@ static void release_fails_everywhere(void **state)
 	}
 }
 
-/* Resources of a VF that is there are taken, and at each failure it has them again and is online.
- */
+/* Resources of VFs that are there are taken and moved, and at each failure these have them again
+ * and are online. */
 static void resources_fail_everywhere(void **state)
 {
-	static const char want[] = "{\"pfs\": [{\"bdf\": \"" PF "\", \"vfs\": [{\"range\": \"0\","
-				   " \"queues\": 0, \"interrupts\": 0, \"online\": false}]}]}";
+	static const char *const wants[] = {
+		"{\"pfs\": [{\"bdf\": \"" PF "\", \"vfs\": [{\"range\": \"0\","
+		" \"queues\": 0, \"interrupts\": 0, \"online\": false}]}]}",
+		"{\"pfs\": [{\"bdf\": \"" PF "\", \"vfs\": [{\"range\": \"0\","
+		" \"queues\": 4, \"interrupts\": 2}, {\"range\": \"1\","
+		" \"queues\": 0, \"interrupts\": 0, \"online\": false}]}]}",
+	};
 	const struct scene *scene = &scenes[5];
-	int status = 1;
 
-	for (unsigned n = 1; status; n++) {
-		struct sriov_rig rig;
-		char *applied, *after;
+	for (unsigned w = 0; w < RWY_ARRAY_SIZE(wants); w++) {
+		int status = 1;
 
-		set_up(&rig, scene);
-		assert_int_equal(apply(&rig, scene), 0);
-		applied = sriov_rig_state(&rig);
-		rig.kernel->fail_at = rig.kernel->nr_changes + n;
-		status = sriov_rig_want(&rig, rwy_sriov_cmd_apply, want);
-		after = sriov_rig_state(&rig);
-		if (status)
-			assert_string_equal(applied, after);
-		else
-			assert_true(n > 4);
-		free(applied);
-		free(after);
-		sriov_rig_close(&rig);
+		for (unsigned n = 1; status; n++) {
+			struct sriov_rig rig;
+			char *applied, *after;
+
+			set_up(&rig, scene);
+			assert_int_equal(apply(&rig, scene), 0);
+			applied = sriov_rig_state(&rig);
+			rig.kernel->fail_at = rig.kernel->nr_changes + n;
+			status = sriov_rig_want(&rig, rwy_sriov_cmd_apply, wants[w]);
+			after = sriov_rig_state(&rig);
+			if (status)
+				assert_string_equal(applied, after);
+			else
+				assert_true(n > 4);
+			free(applied);
+			free(after);
+			sriov_rig_close(&rig);
+		}
 	}
 }
 

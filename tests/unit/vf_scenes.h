@@ -34,6 +34,10 @@ static const struct scene scenes[] = {
 	{"nvme", 0, false,
 	 "{\"pfs\": [{\"bdf\": \"01:00.0\", \"numvfs\": 2, \"vfs\": [{\"range\": \"0-1\","
 	 " \"queues\": 2, \"interrupts\": 1, \"driver\": \"vfio-pci\"}]}]}"},
+	/* Vectors from one VF to another, that come after it. */
+	{"mlx5_core", 3, true,
+	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"vfs\": [{\"range\": \"0-1\", \"msix\": 20},"
+	 " {\"range\": \"2\", \"msix\": 4}]}]}"},
 	/* Switches: before VFs are made, after, and with VFs that are there. */
 	{"ice", 3, true,
 	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
@@ -43,7 +47,8 @@ static const struct scene scenes[] = {
 	{"mlx5_core", 2, true,
 	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"vfs\": ["
 	 "{\"range\": \"0-1\", \"hw_addr\": \"52:54:00:00:10:00\", \"roce\": false,"
-	 " \"migratable\": true, \"tx_max\": 1000}]}]}"},
+	 " \"migratable\": true, \"ipsec_crypto\": true, \"max_io_eqs\": 9,"
+	 " \"tx_max\": 1000}]}]}"},
 	{"mlx5_core", 0, false,
 	 "{\"pfs\": [{\"bdf\": \"" PF "\", \"eswitch\": \"switchdev\", \"numvfs\": 3, \"vfs\": ["
 	 "{\"range\": \"0-2\", \"hw_addr\": \"52:54:00:00:10:00\", \"tx_share\": 10,"
