@@ -15,6 +15,7 @@
 struct rwy_testpmd_config {
 	const char *name; /* for messages and as DPDK's file prefix */
 	unsigned cpu;
+	unsigned nr_queues; /* of each port, each way; 0 is 1 */
 	const char *vdevs[RWY_TESTPMD_PORTS];
 };
 
