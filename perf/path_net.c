@@ -115,8 +115,18 @@ static int start_dpdk(struct rwy_path_up *up)
 	/* without "taskset -c CPU", which is said of every command */
 	rwy_args_split(&up->args, command + strcspn(command, "d"));
 	if (err == 0)
+		err = rwy_testpmd_command(run, &up->back, "set record-core-cycles on");
+	if (err == 0)
 		err = rwy_testpmd_command(run, &up->back, "start");
 	return err < 0 ? err : rwy_run_expect_path(run, up->socket, SOCKET_MS);
+}
+
+static int count_dpdk(struct rwy_path_up *up, struct rwy_path_counts *counts)
+{
+	int err = rwy_path_count_far(up, counts);
+
+	counts->has_busy = true;
+	return err < 0 ? err : rwy_testpmd_busy(up->env->run, &up->back, &counts->busy_cycles);
 }
 
 static void stop_dpdk(struct rwy_path_up *up)
@@ -126,12 +136,11 @@ static void stop_dpdk(struct rwy_path_up *up)
 
 const struct rwy_path_ops rwy_path_net_dpdk = {
 	.backend = RWY_TESTPMD_PROGRAM " net_vhost",
-	.no_cycles = "testpmd polls, and does not tell polls that find nothing from others",
 	.no_kicks = "testpmd does not count them",
 	.program = RWY_TESTPMD_PROGRAM,
 	.available = has_tun,
 	.start = start_dpdk,
-	.count = rwy_path_count_far,
+	.count = count_dpdk,
 	.stop = stop_dpdk,
 };
 

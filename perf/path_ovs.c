@@ -97,7 +97,7 @@ static int add_ports(struct rwy_path_up *up, const char *dir)
 	char script[1024];
 
 	snprintf(script, sizeof(script),
-		 "ovs-vsctl --timeout=25 --db=unix:%s/db add-br br0 -- "
+		 "ovs-vsctl --timeout=100 --db=unix:%s/db add-br br0 -- "
 		 "set bridge br0 datapath_type=netdev -- "
 		 "add-port br0 " PORT " -- set Interface " PORT " type=dpdkvhostuser -- "
 		 "add-port br0 far -- set Interface far type=dpdk "

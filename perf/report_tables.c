@@ -111,7 +111,7 @@ static bool said_before(const struct rwy_report_group *group, unsigned p,
 static void put_gap(FILE *out, const struct rwy_report_group *group, unsigned p,
 		    enum rwy_result_metric metric, const char *why)
 {
-	rwy_report_put(out, "<li>%s of ", rwy_result_metrics[metric].title);
+	rwy_report_put(out, "<li>Not measured: %s of ", rwy_result_metrics[metric].title);
 	for (unsigned i = p; i < group->nr; i++) {
 		const char *other = rwy_result_why_not(group->paths[i], metric);
 

@@ -115,6 +115,18 @@ int rwy_testpmd_read(struct rwy_run *run, struct rwy_run_proc *proc,
 	return 0;
 }
 
+int rwy_testpmd_busy(struct rwy_run *run, struct rwy_run_proc *proc, uint64_t *cycles)
+{
+	uint64_t from = proc->written;
+	int err = rwy_testpmd_command(run, proc, "show fwd stats all");
+	const char *at = rwy_run_output(proc, from);
+
+	/* it says nothing of them before the first packet */
+	if (err < 0 || number_after(&at, "total cycles=", cycles) < 0)
+		*cycles = 0;
+	return err;
+}
+
 /* ---- huge pages ---- */
 
 static int number_read(const char *path, unsigned *value)

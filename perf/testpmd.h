@@ -40,6 +40,13 @@ RWY_MUST_CHECK int rwy_testpmd_read(struct rwy_run *run, struct rwy_run_proc *pr
 				    struct rwy_testpmd_counters *counters);
 
 /*
+ * Cycles of its forwarding core in polls that found packets, since it was told "set
+ * record-core-cycles on". Errors as rwy_run_expect.
+ */
+RWY_MUST_CHECK int rwy_testpmd_busy(struct rwy_run *run, struct rwy_run_proc *proc,
+				    uint64_t *cycles);
+
+/*
  * testpmd's memory is 2 MiB huge pages. Makes sure that enough for nr_procs of them are free, and
  * says on stderr how many were reserved. *added is for rwy_testpmd_release, which gives them back.
  */
