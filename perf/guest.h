@@ -54,6 +54,7 @@ struct rwy_guest_config {
 	enum rwy_guest_attach attach;
 	const char *target;
 	bool packed; /* virtio's rings */
+	bool vhost;  /* a tap's packets are moved by the kernel */
 };
 
 struct rwy_guest {

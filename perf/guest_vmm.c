@@ -78,9 +78,8 @@ static bool add_qemu_device(const struct rwy_guest_config *config, struct rwy_ar
 		return true;
 	case RWY_GUEST_NET_TAP:
 		rwy_args_add(args, "-netdev");
-		rwy_args_add(args,
-			     "tap,id=n0,ifname=%s,script=no,downscript=no,vhost=off,queues=%u",
-			     target, queues);
+		rwy_args_add(args, "tap,id=n0,ifname=%s,script=no,downscript=no,vhost=%s,queues=%u",
+			     target, config->vhost ? "on" : "off", queues);
 		break;
 	case RWY_GUEST_DISK:
 		rwy_args_add(args, "-blockdev");

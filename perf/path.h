@@ -107,6 +107,7 @@ extern const struct rwy_path_ops rwy_path_net_ringway;
 extern const struct rwy_path_ops rwy_path_net_dpdk;
 extern const struct rwy_path_ops rwy_path_net_ovs;
 extern const struct rwy_path_ops rwy_path_net_tap;
+extern const struct rwy_path_ops rwy_path_net_vhost;
 extern const struct rwy_path_ops rwy_path_blk_ringway;
 extern const struct rwy_path_ops rwy_path_blk_qsd;
 extern const struct rwy_path_ops rwy_path_blk_qemu;

@@ -167,3 +167,26 @@ const struct rwy_path_ops rwy_path_net_tap = {
 	.start = start_tap,
 	.count = rwy_path_count_far,
 };
+
+static bool has_vhost(const struct rwy_path *path, const struct rwy_path_env *env, char *why,
+		      size_t why_len)
+{
+	if (access("/dev/vhost-net", R_OK | W_OK) < 0)
+		return rwy_path_refuse(why, why_len, "/dev/vhost-net: %s", strerror(errno));
+	return has_tun(path, env, why, why_len);
+}
+
+static int start_vhost(struct rwy_path_up *up)
+{
+	up->config.vhost = true;
+	return start_tap(up);
+}
+
+const struct rwy_path_ops rwy_path_net_vhost = {
+	.backend = "the kernel's vhost, tap",
+	.no_cycles = "the back-end is a thread of the kernel",
+	.no_kicks = "the kernel's vhost does not count them",
+	.available = has_vhost,
+	.start = start_vhost,
+	.count = rwy_path_count_far,
+};

@@ -7,6 +7,7 @@
 #include "perf/path.h"
 #include "perf/testpmd.h"
 
+#include "lib/numa.h"
 #include "lib/sysfs.h"
 
 #include <errno.h>
@@ -16,14 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SWITCHD "ovs-vswitchd-dpdk"
-#define PRIVATE "/usr/lib/openvswitch-switch-dpdk/" SWITCHD /* where Debian keeps it */
-#define SCHEMA	"/usr/share/openvswitch/vswitch.ovsschema"
-#define PACKAGE "openvswitch-switch-dpdk"
-#define PORT	"socket" /* of the guest: its socket is called so */
-#define CALL_MS 30000
-#define BUSY	"processing cycles: "
-#define DIR_LEN 64
+#define SWITCHD	 "ovs-vswitchd-dpdk"
+#define PRIVATE	 "/usr/lib/openvswitch-switch-dpdk/" SWITCHD /* where Debian keeps it */
+#define SCHEMA	 "/usr/share/openvswitch/vswitch.ovsschema"
+#define PACKAGE	 "openvswitch-switch-dpdk"
+#define PORT	 "socket" /* of the guest: its socket is called so */
+#define CALL_MS	 30000
+#define BUSY	 "processing cycles: "
+#define MASK_LEN (RWY_NUMA_CPUS / 4 + 8)
+#define DIR_LEN	 64
 
 static bool available(const struct rwy_path *path, const struct rwy_path_env *env, char *why,
 		      size_t why_len)
@@ -62,10 +64,21 @@ static int call(struct rwy_path_up *up, const char *script)
 	return rwy_run_call(up->env->run, &up->far.call, up->env->cpu_far, argv, CALL_MS);
 }
 
+/* Of one CPU, of which there may be more than a number has bits. */
+static void mask_of(unsigned cpu, char mask[MASK_LEN])
+{
+	int len = snprintf(mask, MASK_LEN, "0x%x", 1u << cpu % 4);
+
+	for (unsigned i = 0; i < cpu / 4 && len < MASK_LEN - 1; i++)
+		mask[len++] = '0';
+	mask[len] = '\0';
+}
+
 /* Its database, with what must be there before it starts: DPDK, its CPUs, its memory. */
 static int start_database(struct rwy_path_up *up, const char *dir)
 {
 	const struct rwy_path_env *env = up->env;
+	char lcores[MASK_LEN], cores[MASK_LEN];
 	char script[1024], remote[DIR_LEN + 32], control[DIR_LEN + 32], db[DIR_LEN + 32];
 	const char *const argv[] = {"ovsdb-server", db, remote, control, NULL};
 	int err;
@@ -80,14 +93,16 @@ static int start_database(struct rwy_path_up *up, const char *dir)
 	if (err < 0)
 		return err;
 	snprintf(db, sizeof(db), "%s/db", dir);
+	mask_of(env->cpu_far, lcores);
+	mask_of(env->cpu_back, cores);
 	err = rwy_run_expect_path(env->run, db, CALL_MS);
 	snprintf(script, sizeof(script),
 		 "ovs-vsctl --db=unix:%s/db --no-wait set Open_vSwitch . "
 		 "other_config:dpdk-init=true other_config:dpdk-socket-mem=256 "
-		 "other_config:dpdk-lcore-mask=%#llx other_config:pmd-cpu-mask=%#llx "
+		 "other_config:dpdk-lcore-mask=%s other_config:pmd-cpu-mask=%s "
 		 "other_config:dpdk-extra='--no-pci --in-memory --file-prefix=ringway-ovs "
 		 "--iova-mode=va'",
-		 dir, 1ull << env->cpu_far, 1ull << env->cpu_back);
+		 dir, lcores, cores);
 	return err < 0 ? err : call(up, script);
 }
 
