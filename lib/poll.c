@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #define EVENTS 64
 /* How long adaptive mode spins: about what a sleep and a wake-up by the kernel cost together. */
@@ -41,7 +42,10 @@ struct rwy_poll {
 	int stopping; /* atomic */
 	struct epoll_event events[EVENTS];
 	int nr_events;
-	struct rwy_poll_counts counts;
+	uint64_t since_tsc; /* of this stretch of rounds, busy or not */
+	bool busy;
+	struct rwy_poll_counts *counts;	   /* own_counts, or where they are published */
+	struct rwy_poll_counts own_counts; /* as long as they are not */
 };
 
 int rwy_poll_parse_mode(const char *name, enum rwy_poll_mode *mode)
@@ -86,6 +90,8 @@ int rwy_poll_open(struct rwy_poll **out, enum rwy_poll_mode mode)
 	if (!poll)
 		return -ENOMEM;
 	poll->mode = mode;
+	poll->counts = &poll->own_counts;
+	poll->since_tsc = __rdtsc();
 	poll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (poll->epoll_fd < 0) {
 		rc = -errno;
@@ -335,8 +341,8 @@ static int sleep_armed(struct rwy_poll *poll, int timeout_ms)
 	disarm_pollers(poll);
 	poll->idle_since_ns = 0;
 	if (!late) {
-		poll->counts.sleeps++;
-		poll->counts.slept_ns += rwy_poll_now_ns() - start;
+		rwy_stats_add(&poll->counts->sleeps, 1);
+		rwy_stats_add(&poll->counts->slept_ns, rwy_poll_now_ns() - start);
 	}
 	return n;
 }
@@ -352,29 +358,51 @@ static void dispatch(struct rwy_poll *poll)
 	poll->nr_events = 0;
 }
 
+/* The clock is read after rounds that found nothing, and before control: busy ones pay nothing. */
+static void end_stretch(struct rwy_poll *poll)
+{
+	uint64_t now = __rdtsc();
+
+	if (poll->busy)
+		rwy_stats_add(&poll->counts->busy_cycles, now - poll->since_tsc);
+	poll->busy = false;
+	poll->since_tsc = now;
+}
+
+static void count_round(struct rwy_poll *poll, unsigned work)
+{
+	rwy_stats_add(&poll->counts->rounds, 1);
+	if (work == 0) {
+		end_stretch(poll);
+		return;
+	}
+	rwy_stats_add(&poll->counts->busy_rounds, 1);
+	rwy_stats_add(&poll->counts->work, work);
+	poll->idle_since_ns = 0;
+	poll->busy = true;
+}
+
 int rwy_poll_once(struct rwy_poll *poll, int timeout_ms)
 {
 	unsigned work = run_pollers(poll);
 	int n;
 
-	poll->counts.rounds++;
+	count_round(poll, work);
 	poll->since_control++;
-	if (work > 0) {
-		poll->counts.busy_rounds++;
-		poll->counts.work += work;
-		poll->idle_since_ns = 0;
-	}
-	if (work == 0 && may_sleep(poll))
+	if (work == 0 && may_sleep(poll)) {
 		n = sleep_armed(poll, timeout_ms);
-	else if (poll->since_control < RWY_POLL_CONTROL_ROUNDS)
+	} else if (poll->since_control < RWY_POLL_CONTROL_ROUNDS) {
 		return (int)work;
-	else
+	} else {
+		end_stretch(poll);
 		n = wait_events(poll, 0);
+	}
 	poll->since_control = 0;
 	if (n < 0)
 		return n;
 	dispatch(poll);
 	fire_due(poll);
+	poll->since_tsc = __rdtsc();
 	return (int)work + n;
 }
 
@@ -413,5 +441,22 @@ int rwy_poll_post(struct rwy_poll *poll, void (*fn)(void *arg), void *arg)
 
 void rwy_poll_get_counts(const struct rwy_poll *poll, struct rwy_poll_counts *counts)
 {
-	*counts = poll->counts;
+	*counts = *poll->counts;
+}
+
+int rwy_poll_publish(struct rwy_poll *poll, struct rwy_stats *stats, const char *name)
+{
+	static const char *const names[] = {"rounds", "busy_rounds", "work",
+					    "sleeps", "slept_ns",    "busy_cycles"};
+	uint64_t *block = rwy_stats_counters(stats, name, names, RWY_ARRAY_SIZE(names));
+
+	_Static_assert(sizeof(*poll->counts) == sizeof(names) / sizeof(names[0]) * sizeof(*block),
+		       "a name for each counter");
+	if (!block)
+		return -ENOSPC;
+	struct rwy_poll_counts *counts = (struct rwy_poll_counts *)block;
+
+	*counts = *poll->counts;
+	poll->counts = counts;
+	return 0;
 }

@@ -14,6 +14,7 @@
 #define RWY_LIB_POLL_H
 
 #include "lib/bell.h"
+#include "lib/stats.h"
 
 #define RWY_POLL_BUDGET		32
 #define RWY_POLL_CONTROL_ROUNDS 1024
@@ -96,13 +97,22 @@ void rwy_poll_stop(struct rwy_poll *poll);
 /* From any thread: fn(arg) runs on the reactor's thread between two rounds. -EAGAIN when full. */
 RWY_MUST_CHECK int rwy_poll_post(struct rwy_poll *poll, void (*fn)(void *arg), void *arg);
 
+/* Their names in a stats area are the members', in this order. */
 struct rwy_poll_counts {
 	uint64_t rounds;
 	uint64_t busy_rounds;
 	uint64_t work;
 	uint64_t sleeps;
 	uint64_t slept_ns;
+	/*
+	 * Of the time stamp counter, in stretches of rounds that found work, each with the empty
+	 * round that ended it. It goes on while the thread has lost its CPU to another one.
+	 */
+	uint64_t busy_cycles;
 };
 void rwy_poll_get_counts(const struct rwy_poll *poll, struct rwy_poll_counts *counts);
+/* From now on they are also an entry of that area, which must stay until close. -ENOSPC. */
+RWY_MUST_CHECK int rwy_poll_publish(struct rwy_poll *poll, struct rwy_stats *stats,
+				    const char *name);
 
 #endif

@@ -43,6 +43,11 @@ static void version_of(struct rwy_compare *compare, const struct rwy_guest_vmm *
 		text[len - 1] = '\0';
 }
 
+static int note_gap(struct rwy_result_path *entry, enum rwy_result_metric metric, const char *why)
+{
+	return why && why[0] ? rwy_result_gap(entry, metric, why) : 0;
+}
+
 static int add_entries(struct rwy_compare *compare, unsigned p)
 {
 	const struct rwy_path *path = compare->paths[p];
@@ -62,10 +67,17 @@ static int add_entries(struct rwy_compare *compare, unsigned p)
 		if (!entry)
 			return -ENOSPC;
 		snprintf(entry->vmm, sizeof(entry->vmm), "%s", vmm);
-		snprintf(entry->backend, sizeof(entry->backend), "%s", path->ops->backend);
+		if (path->ops->describe)
+			path->ops->describe(path, &compare->env, entry->backend,
+					    sizeof(entry->backend));
+		else
+			snprintf(entry->backend, sizeof(entry->backend), "%s", path->ops->backend);
 		snprintf(entry->reason, sizeof(entry->reason), "%s", why);
 		entry->status = RWY_RESULT_MISSING;
 		compare->entries[p][w] = entry;
+		if (note_gap(entry, RWY_RESULT_CYCLES, path->ops->no_cycles) < 0 ||
+		    note_gap(entry, RWY_RESULT_KICKS, path->ops->no_kicks) < 0)
+			return -ENOSPC;
 	}
 	return 0;
 }
@@ -167,6 +179,8 @@ static int commit(struct rwy_compare *compare, unsigned p, unsigned number)
 		err = rwy_result_set(round, RWY_RESULT_SETUP, NULL, compare->up.setup_s);
 		if (err == 0)
 			err = rwy_result_set(round, RWY_RESULT_MEMORY, NULL, memory);
+		if (err == 0)
+			err = note_gap(entry, RWY_RESULT_IRQS_BY, compare->up.irqs.why);
 		entry->status = RWY_RESULT_MEASURED;
 		entry->reason[0] = '\0';
 	}
@@ -245,6 +259,16 @@ static const char *name(void *ctx, unsigned item)
 	return compare->paths[compare->items[item]]->key;
 }
 
+static void note_guest(struct rwy_compare *compare)
+{
+	const struct rwy_path_env *env = &compare->env;
+
+	(void)rwy_facts_add(&compare->result.facts, "guest",
+			    "%u vCPU%s, %u MiB, %u queue%s of a virtio device", env->nr_vcpus,
+			    env->nr_vcpus == 1 ? "" : "s", env->memory_mib, env->nr_queues,
+			    env->nr_queues == 1 ? "" : "s");
+}
+
 int rwy_compare_run(struct rwy_compare *compare)
 {
 	struct rwy_rounds rounds = {
@@ -263,6 +287,7 @@ int rwy_compare_run(struct rwy_compare *compare)
 		return err;
 	compare->result.emulated = is_emulated();
 	rwy_facts_read("", &compare->result.facts);
+	note_guest(compare);
 	strcpy(compare->result.placement, compare->placement);
 	snprintf(compare->result.ended, sizeof(compare->result.ended), "it was still under way");
 	for (unsigned p = 0; err == 0 && p < compare->nr_paths; p++)

@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define KVM_DIR	  "/sys/kernel/debug/kvm"
 #define BYTES_KIB 1024.0
 #define NS_IN_S	  UINT64_C(1000000000)
 
@@ -30,6 +29,16 @@ static const struct {
 	{"other", NULL},
 };
 _Static_assert(RWY_ARRAY_SIZE(reasons) == RWY_COST_REASONS, "one counter for each reason");
+
+const char *rwy_cost_reason(unsigned i)
+{
+	return reasons[i].name;
+}
+
+int rwy_cost_exits_ready(void)
+{
+	return access(RWY_COST_EXITS, R_OK | X_OK) < 0 ? -errno : 0;
+}
 
 /* ---- one look ---- */
 
@@ -80,18 +89,20 @@ static int read_machine(void *ctx, const char *name)
 	struct rwy_cost *cost = ctx;
 	uint64_t named = 0;
 
-	if (rwy_sysfs_read_uint("", &cost->exits_all, KVM_DIR "/%s/exits", name) < 0)
+	if (rwy_sysfs_read_uint("", &cost->exits_all, RWY_COST_EXITS "/%s/exits", name) < 0)
 		return 0;
 	for (unsigned i = 0; i < RWY_COST_REASONS; i++) {
 		cost->exits[i] = 0;
 		if (!reasons[i].kvm)
 			cost->exits[i] = cost->exits_all > named ? cost->exits_all - named : 0;
-		else if (rwy_sysfs_read_uint("", &cost->exits[i], KVM_DIR "/%s/%s", name,
+		else if (rwy_sysfs_read_uint("", &cost->exits[i], RWY_COST_EXITS "/%s/%s", name,
 					     reasons[i].kvm) < 0)
 			cost->exits[i] = 0;
 		named += cost->exits[i];
 	}
 	cost->has_exits = true;
+	cost->has_injected = rwy_sysfs_read_uint("", &cost->injected,
+						 RWY_COST_EXITS "/%s/irq_injections", name) == 0;
 	return 1;
 }
 
@@ -121,7 +132,8 @@ void rwy_cost_look(const struct rwy_cost_scope *scope, struct rwy_cost *cost)
 	read_cpus(scope, cost);
 	snprintf(machine.prefix, sizeof(machine.prefix), "%d-", scope->vmm);
 	if (scope->vmm > 0)
-		rwy_sysfs_list("", find_machine, &machine, KVM_DIR);
+		rwy_sysfs_list("", find_machine, &machine, RWY_COST_EXITS);
+	cost->has_irqs = scope->irqs && rwy_irq_probe_read(scope->irqs, cost->irqs) == 0;
 }
 
 /* ---- the difference of two ---- */
@@ -136,6 +148,34 @@ static int put_exits(const struct rwy_cost *a, const struct rwy_cost *b, double 
 		if (b->exits[i] > a->exits[i])
 			err = rwy_result_set(round, RWY_RESULT_EXITS_BY, reasons[i].name,
 					     (double)(b->exits[i] - a->exits[i]) / nr_ops);
+	return err;
+}
+
+/* Who raised them, and how they got in. */
+static int put_irqs(const struct rwy_cost *a, const struct rwy_cost *b, double nr_ops,
+		    struct rwy_result_round *round)
+{
+	double n[RWY_IRQ_PROBE_WHATS];
+	int err = 0;
+
+	for (unsigned i = 0; i < RWY_IRQ_PROBE_WHATS; i++)
+		n[i] = (double)(b->irqs[i] - a->irqs[i]) / nr_ops;
+	const struct {
+		const char *name;
+		bool has;
+		double value;
+	} ways[] = {
+		{"by irqfd", true, RWY_MAX(n[RWY_IRQ_PROBE_MSI] - n[RWY_IRQ_PROBE_CALL], 0.0)},
+		{"by the VMM", true, n[RWY_IRQ_PROBE_CALL]},
+		{"posted", true, n[RWY_IRQ_PROBE_POSTED]},
+		{"at entry", a->has_injected && b->has_injected,
+		 (double)(b->injected - a->injected) / nr_ops},
+	};
+
+	for (unsigned i = 0; err == 0 && i < RWY_ARRAY_SIZE(ways); i++)
+		if (ways[i].has)
+			err = rwy_result_set(round, RWY_RESULT_IRQS_BY, ways[i].name,
+					     ways[i].value);
 	return err;
 }
 
@@ -163,6 +203,8 @@ int rwy_cost_put(const struct rwy_cost_scope *scope, const struct rwy_cost *a,
 
 	if (err == 0 && a->has_exits && b->has_exits && nr_ops > 0)
 		err = put_exits(a, b, nr_ops, round);
+	if (err == 0 && a->has_irqs && b->has_irqs && nr_ops > 0)
+		err = put_irqs(a, b, nr_ops, round);
 	for (unsigned i = 0; err == 0 && i < scope->nr_cpus; i++) {
 		char of[16];
 

@@ -369,6 +369,23 @@ static void read_kvm(struct reading *r)
 			put(r, " %s.%s=%s", parameters[i].module, parameters[i].name, text);
 }
 
+/* How KVM gets them into a guest that runs. */
+static void read_interrupts(struct reading *r)
+{
+	static const struct {
+		const char *module, *name;
+	} parameters[] = {{"kvm_intel", "enable_apicv"}, {"kvm_amd", "avic"}};
+	char text[32];
+
+	for (unsigned i = 0; i < RWY_ARRAY_SIZE(parameters); i++)
+		if (rwy_sysfs_read(r->root, text, sizeof(text), "/sys/module/%s/parameters/%s",
+				   parameters[i].module, parameters[i].name) > 0)
+			put(r, "%s: %s.%s=%s",
+			    strchr("Yy1", text[0]) ? "posted, without leaving the guest"
+						   : "injected, the guest being left and entered",
+			    parameters[i].module, parameters[i].name, text);
+}
+
 static void read_clock(struct reading *r)
 {
 	(void)!rwy_sysfs_read(r->root, r->value, sizeof(r->value),
@@ -391,6 +408,7 @@ void rwy_facts_read(const char *root, struct rwy_facts *facts)
 		{"NUMA", read_numa},
 		{"IOMMU", read_iommu},
 		{"KVM", read_kvm},
+		{"interrupts to guests", read_interrupts},
 		{"kernel", read_kernel},
 		{"boot options", read_boot_options},
 		{"governor", read_governor},

@@ -70,9 +70,11 @@ void rwy_far_leave(const struct rwy_far *far)
 		perror("ringway-perf: cannot go back to the network namespace");
 }
 
-int rwy_far_add_tap(struct rwy_run *run, struct rwy_far *far, unsigned cpu)
+int rwy_far_add_tap(struct rwy_run *run, struct rwy_far *far, unsigned cpu, bool many)
 {
-	return call(run, far, cpu, "ip tuntap add " RWY_FAR_IF " mode tap vnet_hdr");
+	return call(run, far, cpu,
+		    many ? "ip tuntap add " RWY_FAR_IF " mode tap vnet_hdr multi_queue"
+			 : "ip tuntap add " RWY_FAR_IF " mode tap vnet_hdr");
 }
 
 int rwy_far_take(struct rwy_run *run, struct rwy_far *far, unsigned cpu, const char *ifname)

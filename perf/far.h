@@ -35,8 +35,9 @@ RWY_MUST_CHECK int rwy_far_open(struct rwy_run *run, struct rwy_far *far, unsign
 /* All that is started in between is in the namespace. */
 RWY_MUST_CHECK int rwy_far_enter(const struct rwy_far *far);
 void rwy_far_leave(const struct rwy_far *far);
-/* A tap for somebody who opens it later. */
-RWY_MUST_CHECK int rwy_far_add_tap(struct rwy_run *run, struct rwy_far *far, unsigned cpu);
+/* A tap for somebody who opens it later, many: once for each of its queues. */
+RWY_MUST_CHECK int rwy_far_add_tap(struct rwy_run *run, struct rwy_far *far, unsigned cpu,
+				   bool many);
 /* Gives it the interface of the host's that is called so. It comes back when the namespace ends. */
 RWY_MUST_CHECK int rwy_far_take(struct rwy_run *run, struct rwy_far *far, unsigned cpu,
 				const char *ifname);

@@ -34,7 +34,7 @@ int rwy_guest_start(struct rwy_run *run, struct rwy_guest *guest,
 	if (guest->args.full)
 		return -E2BIG;
 	return rwy_run_start(run, &guest->proc, vmm->name,
-			     vmm->starts_on_guest_cpu ? config->cpu : config->cpu_vmm,
+			     vmm->starts_on_guest_cpu ? config->vcpus[0] : config->cpu_vmm,
 			     guest->args.words);
 }
 
@@ -44,14 +44,16 @@ static int move_thread(void *ctx, const char *tid)
 	const struct rwy_guest *guest = ctx;
 	char name[64] = "";
 	cpu_set_t cpus;
+	unsigned vcpu;
 
 	if (rwy_sysfs_read("", name, sizeof(name), "/proc/%d/task/%s/comm", guest->proc.pid, tid) <
 	    0)
 		return 0; /* it has ended */
-	if (!strncmp(name, "CPU ", 4))
-		return 0;
 	CPU_ZERO(&cpus);
-	CPU_SET(guest->config->cpu_vmm, &cpus);
+	if (sscanf(name, "CPU %u/", &vcpu) == 1 && vcpu < guest->config->nr_vcpus)
+		CPU_SET(guest->config->vcpus[vcpu], &cpus);
+	else
+		CPU_SET(guest->config->cpu_vmm, &cpus);
 	return sched_setaffinity(atoi(tid), sizeof(cpus), &cpus) < 0 && errno != ESRCH ? -errno : 0;
 }
 

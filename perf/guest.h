@@ -3,8 +3,8 @@
  * One guest with one device, under ringway-vmm or QEMU, and its agent (tests/lab/guest.d/perf),
  * which does what it is told over the serial console.
  *
- * One vCPU, on a CPU of its own; the VMM's other threads are on another one. Guest memory is a
- * shared memfd under every VMM, so that it is told apart from the VMM's own.
+ * Each vCPU is on the CPU that it is given; the VMM's other threads are on another one. Guest
+ * memory is a shared memfd under every VMM, so that it is told apart from the VMM's own.
  */
 #ifndef RWY_PERF_GUEST_H
 #define RWY_PERF_GUEST_H
@@ -13,7 +13,9 @@
 #include "perf/args.h"
 #include "perf/run.h"
 
-#define RWY_GUEST_MAC "52:54:00:52:57:02" /* of its virtio network card */
+#define RWY_GUEST_VCPUS	 32
+#define RWY_GUEST_QUEUES 16
+#define RWY_GUEST_MAC	 "52:54:00:52:57:02" /* of its virtio network card */
 
 enum rwy_guest_attach {
 	RWY_GUEST_NET_VU,  /* network card over vhost-user, target: a socket */
@@ -44,12 +46,15 @@ struct rwy_guest_config {
 	const char *initrd;
 	const char *append; /* to the kernel's command line; may be "" */
 	unsigned memory_mib;
-	int memory_node;  /* -1: any */
-	unsigned cpu;	  /* of the vCPU */
-	unsigned cpu_vmm; /* of all else */
+	int memory_node; /* -1: any */
+	unsigned nr_vcpus;
+	const unsigned *vcpus; /* the CPU of each */
+	unsigned nr_queues;    /* of a virtio device */
+	unsigned cpu_vmm;      /* of all else */
 	enum rwy_guest_attach attach;
 	const char *target;
 	bool packed; /* virtio's rings */
+	bool vhost;  /* a tap's packets are moved by the kernel */
 };
 
 struct rwy_guest {

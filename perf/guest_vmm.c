@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How a guest and its one device are described to each VMM. */
 #include "perf/guest.h"
+#include "perf/place.h"
 
 #include <stdio.h>
 
@@ -20,23 +21,26 @@ static void add_kernel(const struct rwy_guest_config *config, struct rwy_args *a
 static bool describe_ringway(const struct rwy_guest_config *config, struct rwy_args *args)
 {
 	const char *packed = config->packed ? ",packed" : "";
-	char node[24] = "";
+	char node[24] = "", pins[8 * RWY_GUEST_VCPUS];
 
 	if (config->memory_node >= 0)
 		snprintf(node, sizeof(node), ",node=%d", config->memory_node);
 	add_kernel(config, args, "--kernel", "--initrd", "--cmdline");
 	rwy_args_add(args, "--cpus");
-	rwy_args_add(args, "1,pin=%u", config->cpu);
+	rwy_place_list(config->vcpus, config->nr_vcpus, pins, sizeof(pins));
+	rwy_args_add(args, "%u,pin=%s", config->nr_vcpus, pins);
 	rwy_args_add(args, "--memory");
 	rwy_args_add(args, "%uM%s", config->memory_mib, node);
 	switch (config->attach) {
 	case RWY_GUEST_NET_VU:
 		rwy_args_add(args, "--net");
-		rwy_args_add(args, "socket=%s,mac=" RWY_GUEST_MAC "%s", config->target, packed);
+		rwy_args_add(args, "socket=%s,mac=" RWY_GUEST_MAC ",queues=%u%s", config->target,
+			     config->nr_queues, packed);
 		return true;
 	case RWY_GUEST_DISK_VU:
 		rwy_args_add(args, "--disk");
-		rwy_args_add(args, "socket=%s%s", config->target, packed);
+		rwy_args_add(args, "socket=%s,queues=%u%s", config->target, config->nr_queues,
+			     packed);
 		return true;
 	case RWY_GUEST_VFIO:
 		rwy_args_add(args, "--vfio");
@@ -57,27 +61,31 @@ const struct rwy_guest_vmm rwy_guest_ringway = {
 static bool add_qemu_device(const struct rwy_guest_config *config, struct rwy_args *args)
 {
 	const char *packed = config->packed ? ",packed=on" : "", *target = config->target;
+	unsigned queues = config->nr_queues;
 
 	switch (config->attach) {
 	case RWY_GUEST_NET_VU:
-		rwy_args_split(args, "-netdev vhost-user,id=n0,chardev=c0 -chardev");
+		rwy_args_add(args, "-netdev");
+		rwy_args_add(args, "vhost-user,id=n0,chardev=c0,queues=%u", queues);
+		rwy_args_add(args, "-chardev");
 		rwy_args_add(args, "socket,id=c0,path=%s", target);
 		break;
 	case RWY_GUEST_DISK_VU:
 		rwy_args_add(args, "-chardev");
 		rwy_args_add(args, "socket,id=c0,path=%s", target);
 		rwy_args_add(args, "-device");
-		rwy_args_add(args, "vhost-user-blk-pci,chardev=c0%s", packed);
+		rwy_args_add(args, "vhost-user-blk-pci,chardev=c0,num-queues=%u%s", queues, packed);
 		return true;
 	case RWY_GUEST_NET_TAP:
 		rwy_args_add(args, "-netdev");
-		rwy_args_add(args, "tap,id=n0,ifname=%s,script=no,downscript=no,vhost=off", target);
+		rwy_args_add(args, "tap,id=n0,ifname=%s,script=no,downscript=no,vhost=%s,queues=%u",
+			     target, config->vhost ? "on" : "off", queues);
 		break;
 	case RWY_GUEST_DISK:
 		rwy_args_add(args, "-blockdev");
 		rwy_args_add(args, "driver=file,node-name=d0,aio=io_uring,filename=%s", target);
 		rwy_args_add(args, "-device");
-		rwy_args_add(args, "virtio-blk-pci,drive=d0%s", packed);
+		rwy_args_add(args, "virtio-blk-pci,drive=d0,num-queues=%u%s", queues, packed);
 		return true;
 	case RWY_GUEST_VFIO:
 		rwy_args_add(args, "-device");
@@ -87,7 +95,10 @@ static bool add_qemu_device(const struct rwy_guest_config *config, struct rwy_ar
 		return false;
 	}
 	rwy_args_add(args, "-device");
-	rwy_args_add(args, "virtio-net-pci,netdev=n0,romfile=,mac=" RWY_GUEST_MAC "%s", packed);
+	/* for each queue an interrupt either way; for the control queue and changes one each */
+	rwy_args_add(args,
+		     "virtio-net-pci,netdev=n0,romfile=,mac=" RWY_GUEST_MAC ",mq=%s,vectors=%u%s",
+		     queues > 1 ? "on" : "off", 2 * queues + 2, packed);
 	return true;
 }
 
@@ -98,8 +109,10 @@ static bool describe_qemu(const struct rwy_guest_config *config, struct rwy_args
 	if (config->memory_node >= 0)
 		snprintf(node, sizeof(node), ",policy=bind,host-nodes=%d", config->memory_node);
 	rwy_args_split(args, "-nodefaults -no-user-config -display none -no-reboot "
-			     "-machine q35,accel=kvm,memory-backend=ram -cpu host -smp 1 "
-			     "-name ringway-perf,debug-threads=on -serial stdio -m");
+			     "-machine q35,accel=kvm,memory-backend=ram -cpu host "
+			     "-name ringway-perf,debug-threads=on -serial stdio -smp");
+	rwy_args_add(args, "%u", config->nr_vcpus);
+	rwy_args_add(args, "-m");
 	rwy_args_add(args, "%u", config->memory_mib);
 	rwy_args_add(args, "-object");
 	rwy_args_add(args, "memory-backend-memfd,id=ram,share=on,size=%uM%s", config->memory_mib,

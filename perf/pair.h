@@ -17,7 +17,7 @@
 
 #include <stdio.h>
 
-#define RWY_PAIR_METRICS 4
+#define RWY_PAIR_METRICS 12
 #define RWY_PAIR_CASES	 32
 #define RWY_PAIR_TEXT	 2048
 /*

@@ -13,6 +13,7 @@
 #define POLLED .poll = "always"
 #define IRQS   .poll = "never"
 #define PACKED .packed = true
+#define VF     .vf = true
 #define FILE_  .store = "file"
 #define MEM    .store = "mem"
 
@@ -25,10 +26,17 @@ const struct rwy_path rwy_paths[] = {
 	NET("qemu-packed", qemu, ringway, "virtio packed, polled, QEMU", POLLED, PACKED),
 	NET("qemu-irq",	   qemu, ringway, "virtio split, interrupts, QEMU", IRQS),
 	NET("qemu-tap",	   qemu, tap, "virtio in QEMU, tap"),
+	NET("qemu-vhost",  qemu, vhost, "virtio in QEMU, tap, vhost in the kernel"),
 	NET("dpdk",	   ringway, dpdk, "virtio split, DPDK"),
 	NET("dpdk-packed", ringway, dpdk, "virtio packed, DPDK", PACKED),
-	NET("vfio",	   ringway, vfio, "VFIO"),
-	NET("qemu-vfio",   qemu, vfio, "VFIO, QEMU"),
+	NET("qemu-dpdk",   qemu, dpdk, "virtio split, DPDK, QEMU"),
+	NET("ovs",	   ringway, ovs, "virtio split, OVS-DPDK"),
+	NET("ovs-packed",  ringway, ovs, "virtio packed, OVS-DPDK", PACKED),
+	NET("qemu-ovs",	   qemu, ovs, "virtio split, OVS-DPDK, QEMU"),
+	NET("vfio",	   ringway, vfio, "VFIO, whole function"),
+	NET("vf",	   ringway, vfio, "VFIO, SR-IOV VF", VF),
+	NET("qemu-vfio",   qemu, vfio, "VFIO, whole function, QEMU"),
+	NET("qemu-vf",	   qemu, vfio, "VFIO, SR-IOV VF, QEMU", VF),
 
 	BLK("split",	  ringway, ringway, "virtio split, file, polled", FILE_, POLLED),
 	BLK("packed",	  ringway, ringway, "virtio packed, file, polled", FILE_, POLLED, PACKED),
@@ -37,12 +45,15 @@ const struct rwy_path rwy_paths[] = {
 	BLK("mem",	  ringway, ringway, "virtio split, memory, polled", MEM, POLLED),
 	BLK("mem-packed", ringway, ringway, "virtio packed, memory, polled", MEM, POLLED, PACKED),
 	BLK("qemu",	  qemu, ringway, "virtio split, file, polled, QEMU", FILE_, POLLED),
+	BLK("qemu-packed", qemu, ringway, "virtio packed, file, polled, QEMU", FILE_, POLLED, PACKED),
 	BLK("qemu-irq",	  qemu, ringway, "virtio split, file, interrupts, QEMU", FILE_, IRQS),
 	BLK("qsd",	  ringway, qsd, "virtio split, file, qemu-storage-daemon"),
 	BLK("qemu-qsd",	  qemu, qsd, "virtio split, file, qemu-storage-daemon, QEMU"),
 	BLK("qemu-own",	  qemu, qemu, "virtio in QEMU, file"),
-	BLK("vfio",	  ringway, vfio, "VFIO"),
-	BLK("qemu-vfio",  qemu, vfio, "VFIO, QEMU"),
+	BLK("vfio",	  ringway, vfio, "VFIO, whole function"),
+	BLK("vf",	  ringway, vfio, "VFIO, SR-IOV VF", VF),
+	BLK("qemu-vfio",  qemu, vfio, "VFIO, whole function, QEMU"),
+	BLK("qemu-vf",	  qemu, vfio, "VFIO, SR-IOV VF, QEMU", VF),
 };
 /* clang-format on */
 const unsigned rwy_nr_paths = RWY_ARRAY_SIZE(rwy_paths);

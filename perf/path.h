@@ -20,7 +20,8 @@
 struct rwy_path_function {
 	char bdf[RWY_BDF_LEN];
 	enum rwy_result_kind kind;
-	const char *far; /* the host's interface that it can reach; NULL: none was named */
+	const char *far;      /* the host's interface that it can reach; NULL: none was named */
+	char pf[RWY_BDF_LEN]; /* whose VF it is, or "": it is a whole one */
 };
 
 /* What all paths are made from. The strings are the caller's. */
@@ -34,7 +35,9 @@ struct rwy_path_env {
 	unsigned memory_mib;
 	int memory_node; /* -1: any */
 	unsigned disk_mib;
-	unsigned cpu_guest;
+	unsigned nr_vcpus;
+	unsigned vcpus[RWY_GUEST_VCPUS]; /* the CPU of each */
+	unsigned nr_queues;		 /* of a virtio device, each way */
 	unsigned cpu_back;
 	unsigned cpu_far;
 	unsigned nr_functions;
@@ -48,6 +51,8 @@ struct rwy_path_counts {
 	uint64_t in;
 	bool has_kicks;
 	uint64_t kicks;
+	bool has_busy;
+	uint64_t busy_cycles; /* of its reactors, while they had work */
 };
 
 /* What both sides have counted so far. */
@@ -62,7 +67,13 @@ struct rwy_path;
 
 struct rwy_path_ops {
 	const char *backend; /* as a result calls it */
+	/* The same, where it takes more than a word; NULL: backend. */
+	void (*describe)(const struct rwy_path *path, const struct rwy_path_env *env, char *text,
+			 size_t text_len);
 	const char *program; /* NULL: there is no process beside the VMM */
+	/* Why these cannot be told of it; NULL: they can. */
+	const char *no_cycles;
+	const char *no_kicks;
 	/* False: it cannot be had here, and why. */
 	bool (*available)(const struct rwy_path *path, const struct rwy_path_env *env, char *why,
 			  size_t why_len);
@@ -86,6 +97,7 @@ struct rwy_path {
 	const char *poll;  /* of our back-ends: always, never */
 	const char *store; /* of a disk: file, mem */
 	bool packed;
+	bool vf; /* of a function: a virtual one */
 };
 
 extern const struct rwy_path rwy_paths[];
@@ -93,7 +105,9 @@ extern const unsigned rwy_nr_paths;
 
 extern const struct rwy_path_ops rwy_path_net_ringway;
 extern const struct rwy_path_ops rwy_path_net_dpdk;
+extern const struct rwy_path_ops rwy_path_net_ovs;
 extern const struct rwy_path_ops rwy_path_net_tap;
+extern const struct rwy_path_ops rwy_path_net_vhost;
 extern const struct rwy_path_ops rwy_path_blk_ringway;
 extern const struct rwy_path_ops rwy_path_blk_qsd;
 extern const struct rwy_path_ops rwy_path_blk_qemu;
@@ -110,9 +124,12 @@ struct rwy_path_up {
 	struct rwy_guest_config config;
 	struct rwy_guest guest;
 	struct rwy_run_proc back;
-	struct rwy_args args; /* of it */
+	struct rwy_run_proc aide; /* what the back-end cannot do without */
+	char before[2048];	  /* commands that came before the back-end's, a line each */
+	struct rwy_args args;	  /* of it */
 	struct rwy_far far;
 	struct rwy_path_totals begin; /* of a disk: firmware has read it before the guest */
+	struct rwy_irq_probe irqs;    /* closed, with a reason, where it cannot be had */
 	unsigned pages;		      /* huge pages reserved for it */
 	double setup_s;		      /* from its first command until the guest could work */
 	char socket[128];
@@ -152,10 +169,13 @@ void rwy_path_commands(const struct rwy_path_up *up, char *text, size_t text_len
 
 /* For the rows. Formats the reason and returns false. */
 bool rwy_path_refuse(char *why, size_t why_len, const char *fmt, ...) RWY_PRINTF(3, 4);
-/* Counts of entry `name` of the metrics of a back-end of ours, with its queues' kicks. */
+/* Counts of entry `name` of the metrics of a back-end of ours, with its queues' kicks and its
+ * reactors' time. */
 RWY_MUST_CHECK int rwy_path_read_metrics(const struct rwy_path_up *up, const char *name,
 					 const char *out, const char *in,
 					 struct rwy_path_counts *counts);
+/* Packets of the far end's interface, where they are those of the back-end. */
+RWY_MUST_CHECK int rwy_path_count_far(struct rwy_path_up *up, struct rwy_path_counts *counts);
 /* Runs up->args as the back-end until it listens on up->socket. */
 RWY_MUST_CHECK int rwy_path_start_back(struct rwy_path_up *up);
 

@@ -46,9 +46,11 @@ static int start_ringway(struct rwy_path_up *up)
 	rwy_args_add(&up->args, "%s", program);
 	rwy_args_add(&up->args, "--disk");
 	if (file)
-		rwy_args_add(&up->args, "socket=%s,file=%s", up->socket, up->file);
+		rwy_args_add(&up->args, "socket=%s,file=%s,queues=%u", up->socket, up->file,
+			     up->env->nr_queues);
 	else
-		rwy_args_add(&up->args, "socket=%s,mem=%uM", up->socket, up->env->disk_mib);
+		rwy_args_add(&up->args, "socket=%s,mem=%uM,queues=%u", up->socket,
+			     up->env->disk_mib, up->env->nr_queues);
 	rwy_args_add(&up->args, "--cpus");
 	rwy_args_add(&up->args, "%u", up->env->cpu_back);
 	rwy_args_add(&up->args, "--poll");
@@ -86,13 +88,16 @@ static int start_qsd(struct rwy_path_up *up)
 	rwy_args_add(&up->args, "--export");
 	rwy_args_add(&up->args,
 		     "type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=%s,"
-		     "writable=on,num-queues=1,iothread=io",
-		     up->socket);
+		     "writable=on,num-queues=%u,iothread=io",
+		     up->socket, up->env->nr_queues);
 	return rwy_path_start_back(up);
 }
 
 const struct rwy_path_ops rwy_path_blk_qsd = {
 	.backend = "qemu-storage-daemon",
+	.no_cycles =
+		"it polls before it sleeps, and does not tell polls that find nothing from others",
+	.no_kicks = "qemu-storage-daemon does not count them",
 	.program = "qemu-storage-daemon",
 	.available = can_write,
 	.start = start_qsd,
@@ -107,6 +112,8 @@ static int start_qemu(struct rwy_path_up *up)
 
 const struct rwy_path_ops rwy_path_blk_qemu = {
 	.backend = "the VMM, io_uring",
+	.no_cycles = "the back-end is part of the VMM",
+	.no_kicks = "the VMM does not count them; they are exits for io or mmio",
 	.available = can_write,
 	.start = start_qemu,
 };

@@ -26,7 +26,7 @@ static bool has_tun(const struct rwy_path *path, const struct rwy_path_env *env,
 }
 
 /* Both ends see the same packets, so that the far one's interface can count for the back-end. */
-static int count_far(struct rwy_path_up *up, struct rwy_path_counts *counts)
+int rwy_path_count_far(struct rwy_path_up *up, struct rwy_path_counts *counts)
 {
 	struct rwy_far_counts far;
 	int err = rwy_far_count(&up->far, &far);
@@ -53,7 +53,7 @@ static int start_ringway(struct rwy_path_up *up)
 	rwy_run_find("ringway-net", program, sizeof(program));
 	rwy_args_add(&up->args, "%s", program);
 	rwy_args_split(&up->args, "--port tap,name=" RWY_FAR_IF " --port");
-	rwy_args_add(&up->args, "vhost-user,socket=%s", up->socket);
+	rwy_args_add(&up->args, "vhost-user,socket=%s,queues=%u", up->socket, up->env->nr_queues);
 	rwy_args_split(&up->args, "--forward pair --cpus");
 	rwy_args_add(&up->args, "%u", up->env->cpu_back);
 	rwy_args_add(&up->args, "--poll");
@@ -91,6 +91,7 @@ static int start_dpdk(struct rwy_path_up *up)
 	const struct rwy_testpmd_config config = {
 		.name = "dpdk-testpmd",
 		.cpu = up->env->cpu_back,
+		.nr_queues = up->env->nr_queues,
 		.vdevs = {vhost, "net_tap0,iface=" RWY_FAR_IF},
 	};
 	char command[RWY_ARGS_TEXT];
@@ -102,7 +103,8 @@ static int start_dpdk(struct rwy_path_up *up)
 	up->config.target = up->socket;
 	up->step = "starting the back-end";
 	up->says = &up->back;
-	snprintf(vhost, sizeof(vhost), "net_vhost0,iface=%s,queues=1", up->socket);
+	snprintf(vhost, sizeof(vhost), "net_vhost0,iface=%s,queues=%u", up->socket,
+		 up->env->nr_queues);
 	err = rwy_testpmd_reserve(1, &up->pages);
 	if (err == 0)
 		err = rwy_far_enter(&up->far);
@@ -113,8 +115,18 @@ static int start_dpdk(struct rwy_path_up *up)
 	/* without "taskset -c CPU", which is said of every command */
 	rwy_args_split(&up->args, command + strcspn(command, "d"));
 	if (err == 0)
+		err = rwy_testpmd_command(run, &up->back, "set record-core-cycles on");
+	if (err == 0)
 		err = rwy_testpmd_command(run, &up->back, "start");
 	return err < 0 ? err : rwy_run_expect_path(run, up->socket, SOCKET_MS);
+}
+
+static int count_dpdk(struct rwy_path_up *up, struct rwy_path_counts *counts)
+{
+	int err = rwy_path_count_far(up, counts);
+
+	counts->has_busy = true;
+	return err < 0 ? err : rwy_testpmd_busy(up->env->run, &up->back, &counts->busy_cycles);
 }
 
 static void stop_dpdk(struct rwy_path_up *up)
@@ -124,10 +136,11 @@ static void stop_dpdk(struct rwy_path_up *up)
 
 const struct rwy_path_ops rwy_path_net_dpdk = {
 	.backend = RWY_TESTPMD_PROGRAM " net_vhost",
+	.no_kicks = "testpmd does not count them",
 	.program = RWY_TESTPMD_PROGRAM,
 	.available = has_tun,
 	.start = start_dpdk,
-	.count = count_far,
+	.count = count_dpdk,
 	.stop = stop_dpdk,
 };
 
@@ -143,12 +156,37 @@ static int start_tap(struct rwy_path_up *up)
 	up->config.target = RWY_FAR_IF;
 	up->step = "adding a tap";
 	up->says = &up->far.call;
-	return rwy_far_add_tap(up->env->run, &up->far, up->env->cpu_far);
+	return rwy_far_add_tap(up->env->run, &up->far, up->env->cpu_far, up->env->nr_queues > 1);
 }
 
 const struct rwy_path_ops rwy_path_net_tap = {
 	.backend = "the VMM, tap",
+	.no_cycles = "the back-end is part of the VMM",
+	.no_kicks = "the VMM does not count them; they are exits for io or mmio",
 	.available = has_tun,
 	.start = start_tap,
-	.count = count_far,
+	.count = rwy_path_count_far,
+};
+
+static bool has_vhost(const struct rwy_path *path, const struct rwy_path_env *env, char *why,
+		      size_t why_len)
+{
+	if (access("/dev/vhost-net", R_OK | W_OK) < 0)
+		return rwy_path_refuse(why, why_len, "/dev/vhost-net: %s", strerror(errno));
+	return has_tun(path, env, why, why_len);
+}
+
+static int start_vhost(struct rwy_path_up *up)
+{
+	up->config.vhost = true;
+	return start_tap(up);
+}
+
+const struct rwy_path_ops rwy_path_net_vhost = {
+	.backend = "the kernel's vhost, tap",
+	.no_cycles = "the back-end is a thread of the kernel",
+	.no_kicks = "the kernel's vhost does not count them",
+	.available = has_vhost,
+	.start = start_vhost,
+	.count = rwy_path_count_far,
 };

@@ -17,6 +17,7 @@
 #define HELLO_MS  300000
 #define ASK_MS	  60000
 #define NS_IN_S	  1e9
+#define REACTOR	  "reactor" /* how their entries are called */
 
 bool rwy_path_refuse(char *why, size_t why_len, const char *fmt, ...)
 {
@@ -166,7 +167,9 @@ int rwy_path_start(struct rwy_path_up *up, const struct rwy_path *path,
 		.append = env->append,
 		.memory_mib = env->memory_mib,
 		.memory_node = env->memory_node,
-		.cpu = env->cpu_guest,
+		.nr_vcpus = env->nr_vcpus,
+		.vcpus = env->vcpus,
+		.nr_queues = env->nr_queues,
 		.cpu_vmm = env->cpu_back,
 		.packed = path->packed,
 	};
@@ -178,12 +181,15 @@ int rwy_path_start(struct rwy_path_up *up, const struct rwy_path *path,
 		err = start_guest(up);
 	if (err == 0)
 		err = greet(up);
+	if (err == 0)
+		(void)!rwy_irq_probe_open(&up->irqs, up->guest.proc.pid);
 	up->setup_s = (double)(rwy_poll_now_ns() - from) / NS_IN_S;
 	return err;
 }
 
 void rwy_path_stop(struct rwy_path_up *up)
 {
+	rwy_irq_probe_close(&up->irqs);
 	rwy_run_kill(up->env->run, &up->guest.proc);
 	rwy_run_stop(up->env->run, &up->back);
 	if (up->path->ops->stop)
@@ -214,11 +220,12 @@ static void add_cpu(struct rwy_cost_scope *scope, unsigned cpu)
 
 void rwy_path_scope(const struct rwy_path_up *up, struct rwy_cost_scope *scope)
 {
-	*scope = (struct rwy_cost_scope){.vmm = up->guest.proc.pid};
+	*scope = (struct rwy_cost_scope){.vmm = up->guest.proc.pid, .irqs = &up->irqs};
 	add_proc(scope, &up->guest.proc, false);
 	add_proc(scope, &up->back, false);
 	add_proc(scope, &up->far.server, true);
-	add_cpu(scope, up->env->cpu_guest);
+	for (unsigned i = 0; i < up->env->nr_vcpus; i++)
+		add_cpu(scope, up->env->vcpus[i]);
 	add_cpu(scope, up->env->cpu_back);
 	add_cpu(scope, up->env->cpu_far);
 }
@@ -253,10 +260,10 @@ void rwy_path_commands(const struct rwy_path_up *up, char *text, size_t text_len
 	const struct rwy_guest_config *config = &up->config;
 	bool net = up->path->kind == RWY_RESULT_NET;
 
-	text[0] = '\0';
+	snprintf(text, text_len, "%s", up->before);
 	add_command(text, text_len, net, up->env->cpu_back, up->args.words);
 	add_command(text, text_len, config->attach == RWY_GUEST_NET_TAP,
-		    config->vmm->starts_on_guest_cpu ? config->cpu : config->cpu_vmm,
+		    config->vmm->starts_on_guest_cpu ? config->vcpus[0] : config->cpu_vmm,
 		    up->guest.args.words);
 	if (net)
 		add_command(text, text_len, true, up->env->cpu_far, rwy_far_server);
@@ -287,12 +294,17 @@ int rwy_path_read_metrics(const struct rwy_path_up *up, const char *name, const 
 	root = json_loads(text, 0, NULL);
 	free(text);
 	entry = json_object_get(root, name);
-	counts->has_ops = counts->has_kicks = true;
+	counts->has_ops = counts->has_kicks = counts->has_busy = true;
 	counts->out = counter(entry, out);
 	counts->in = counter(entry, in);
 	snprintf(queue, sizeof(queue), "%s.q", name);
-	json_object_foreach(root, key, entry) if (!strncmp(key, queue, strlen(queue)))
-		counts->kicks += counter(entry, "kicks");
+	json_object_foreach(root, key, entry)
+	{
+		if (!strncmp(key, queue, strlen(queue)))
+			counts->kicks += counter(entry, "kicks");
+		if (!strncmp(key, REACTOR, strlen(REACTOR)))
+			counts->busy_cycles += counter(entry, "busy_cycles");
+	}
 	json_decref(root);
 	return root ? 0 : -EPROTO;
 }

@@ -12,7 +12,8 @@ static const struct rwy_path_function *function_for(const struct rwy_path *path,
 						    const struct rwy_path_env *env)
 {
 	for (unsigned i = 0; i < env->nr_functions; i++)
-		if (env->functions[i].kind == path->kind)
+		if (env->functions[i].kind == path->kind &&
+		    (env->functions[i].pf[0] != '\0') == path->vf)
 			return &env->functions[i];
 	return NULL;
 }
@@ -25,8 +26,9 @@ static bool available(const struct rwy_path *path, const struct rwy_path_env *en
 
 	if (!function)
 		return rwy_path_refuse(why, why_len,
-				       "no %s function bound to vfio-pci was named; see --vfio",
-				       path->kind == RWY_RESULT_NET ? "network" : "storage");
+				       "no %s %s bound to vfio-pci was named; see --vfio",
+				       path->kind == RWY_RESULT_NET ? "network" : "storage",
+				       path->vf ? "VF" : "function");
 	if (rwy_sysfs_read_link("", driver, sizeof(driver), "/sys/bus/pci/devices/%s/driver",
 				function->bdf) < 0)
 		strcpy(driver, "none");
@@ -42,6 +44,19 @@ static bool available(const struct rwy_path *path, const struct rwy_path_env *en
 	return true;
 }
 
+static void describe(const struct rwy_path *path, const struct rwy_path_env *env, char *text,
+		     size_t text_len)
+{
+	const struct rwy_path_function *function = function_for(path, env);
+
+	if (!function)
+		snprintf(text, text_len, "%s", path->ops->backend);
+	else if (path->vf)
+		snprintf(text, text_len, "%s, a VF of %s", function->bdf, function->pf);
+	else
+		snprintf(text, text_len, "%s", function->bdf);
+}
+
 static int start_blk(struct rwy_path_up *up)
 {
 	up->config.attach = RWY_GUEST_VFIO;
@@ -51,6 +66,9 @@ static int start_blk(struct rwy_path_up *up)
 
 const struct rwy_path_ops rwy_path_blk_vfio = {
 	.backend = "the function itself",
+	.describe = describe,
+	.no_cycles = "the function does the work",
+	.no_kicks = "doorbells go to the function, and nobody counts them",
 	.available = available,
 	.start = start_blk,
 };
@@ -71,6 +89,9 @@ static int start_net(struct rwy_path_up *up)
 
 const struct rwy_path_ops rwy_path_net_vfio = {
 	.backend = "the function itself",
+	.describe = describe,
+	.no_cycles = "the function does the work",
+	.no_kicks = "doorbells go to the function, and nobody counts them",
 	.available = available,
 	.start = start_net,
 };

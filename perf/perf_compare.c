@@ -26,6 +26,9 @@ struct cli {
 	bool kinds[RWY_RESULT_KINDS];
 	bool list;
 	bool place;
+	unsigned cpu_guest; /* where no other is said */
+	unsigned nr_pins;
+	uint16_t pins[RWY_GUEST_VCPUS];
 	char file[512];
 	char dir[40];
 	char kernel[512]; /* if not named */
@@ -109,6 +112,34 @@ static int set_number(unsigned *number, unsigned max, const char *value, struct 
 	if (err == 0)
 		*number = (unsigned)n;
 	return err;
+}
+
+static int set_vcpus(void *cli, char *value, struct rwy_opt_why *why)
+{
+	struct cli *c = cli;
+	const char *number = rwy_opt_word(&value), *pin = NULL;
+	const struct rwy_opt_key keys[] = {{"pin", RWY_OPT_REST, {.str = &pin}, 0, 0}};
+	int err = set_number(&env_of(c)->nr_vcpus, RWY_GUEST_VCPUS, number, why);
+
+	if (err == 0)
+		err = rwy_opt_list(value, keys, RWY_ARRAY_SIZE(keys), why);
+	c->nr_pins = 0;
+	if (err < 0 || !pin)
+		return err;
+	err = rwy_numa_parse_cpus(pin, c->pins, RWY_GUEST_VCPUS);
+	if (err != (int)env_of(c)->nr_vcpus)
+		return rwy_opt_fail(why, "pin: '%s' is no list of %u CPUs", pin,
+				    env_of(c)->nr_vcpus);
+	c->nr_pins = (unsigned)err;
+	for (unsigned i = 0; i < c->nr_pins; i++)
+		if (c->pins[i] >= sysconf(_SC_NPROCESSORS_ONLN))
+			return rwy_opt_fail(why, "pin: there is no CPU %u here", c->pins[i]);
+	return 0;
+}
+
+static int set_queues(void *cli, char *value, struct rwy_opt_why *why)
+{
+	return set_number(&env_of(cli)->nr_queues, RWY_GUEST_QUEUES, value, why);
 }
 
 static int set_rounds(void *cli, char *value, struct rwy_opt_why *why)
@@ -204,7 +235,7 @@ static int set_cpus(void *cli, char *value, struct rwy_opt_why *why)
 	if (nr < 2)
 		return rwy_opt_fail(why, "two or three of the %ld CPUs are wanted, as 0,1",
 				    nr_cpus);
-	env->cpu_guest = cpus[0];
+	((struct cli *)cli)->cpu_guest = cpus[0];
 	env->cpu_back = cpus[1];
 	env->cpu_far = nr == 3 ? cpus[2] : cpus[1];
 	return 0;
@@ -244,6 +275,9 @@ static int set_vfio(void *cli, char *value, struct rwy_opt_why *why)
 				    name);
 	}
 	function->far = far;
+	if (rwy_sysfs_read_link("", function->pf, sizeof(function->pf),
+				"/sys/bus/pci/devices/%s/physfn", function->bdf) < 0)
+		function->pf[0] = '\0';
 	env->nr_functions++;
 	return 0;
 }
@@ -271,7 +305,7 @@ static int place_auto(struct rwy_compare *compare)
 	struct rwy_place *place = calloc(1, sizeof(*place));
 	struct rwy_place_wish wish = {
 		.memory = (uint64_t)env->memory_mib << 20,
-		.nr_vcpus = 1,
+		.nr_vcpus = env->nr_vcpus,
 		.nr_reactors = 1,
 		.nr_devices = env->nr_functions,
 	};
@@ -284,13 +318,13 @@ static int place_auto(struct rwy_compare *compare)
 		device->node = rwy_place_device("", env->functions[i].bdf);
 	}
 	/* the far end shares the back-end's CPU rather than the guest's */
-	if (err == 0 && topology->nr_cpus > 2)
+	if (err == 0 && topology->nr_cpus > env->nr_vcpus + 1)
 		wish.nr_reactors = 2;
 	if (err == 0)
 		err = rwy_place_choose(topology, &wish, place);
 	if (err == 0) {
 		env->memory_node = (int)place->memory_node;
-		env->cpu_guest = place->vcpus[0];
+		memcpy(env->vcpus, place->vcpus, env->nr_vcpus * sizeof(env->vcpus[0]));
 		env->cpu_back = place->reactors[0];
 		env->cpu_far = place->reactors[wish.nr_reactors - 1];
 		snprintf(compare->placement, sizeof(compare->placement), "%s", place->text);
@@ -304,18 +338,29 @@ static int place_auto(struct rwy_compare *compare)
 	return err;
 }
 
-static int place(struct cli *cli)
+/* As the options say. */
+static void place_named(struct cli *cli)
 {
 	struct rwy_compare *compare = cli->compare;
-	const struct rwy_path_env *env = &compare->env;
-	int err = cli->place ? place_auto(compare) : 0;
+	struct rwy_path_env *env = &compare->env;
+	char vcpus[8 * RWY_GUEST_VCPUS];
+
+	for (unsigned i = 0; i < env->nr_vcpus; i++)
+		env->vcpus[i] = cli->nr_pins ? cli->pins[i] : cli->cpu_guest;
+	rwy_place_list(env->vcpus, env->nr_vcpus, vcpus, sizeof(vcpus));
+	snprintf(compare->placement, sizeof(compare->placement),
+		 "guest on CPU %s, VMM and back-end on CPU %u, far end on CPU %u", vcpus,
+		 env->cpu_back, env->cpu_far);
+}
+
+static int place(struct cli *cli)
+{
+	int err = cli->place ? place_auto(cli->compare) : 0;
 
 	if (!cli->place)
-		snprintf(compare->placement, sizeof(compare->placement),
-			 "guest on CPU %u, VMM and back-end on CPU %u, far end on CPU %u",
-			 env->cpu_guest, env->cpu_back, env->cpu_far);
+		place_named(cli);
 	else if (err == 0)
-		fprintf(stderr, "%s\n", compare->placement);
+		fprintf(stderr, "%s\n", cli->compare->placement);
 	return err;
 }
 
@@ -467,6 +512,11 @@ static const struct rwy_opt opts[] = {
 	 "Chooses these CPUs, and the node of the guest's memory: one NUMA node for all of it and\n"
 	 "for the functions of --vfio where that can be. Says what is where and why.",
 	 set_place},
+	{"vcpus", "N[,pin=LIST]",
+	 "CPUs of the guest, and where each of them is (default 1; all on the guest's of --cpus).",
+	 set_vcpus},
+	{"queues", "N",
+	 "Queues of a virtio network card each way, and of a virtio disk (default 1).", set_queues},
 	{"memory", "SIZE", "Memory of the guest (default 512M).", set_memory},
 	{"disk", "SIZE", "Size of disks (default 256M).", set_disk},
 	{"scratch", "DIR", "Where the files of disks are made (default /var/tmp).", set_scratch},
@@ -506,6 +556,8 @@ int rwy_perf_compare_main(int argc, char **argv)
 		.memory_mib = 512,
 		.disk_mib = 256,
 		.memory_node = -1,
+		.nr_vcpus = 1,
+		.nr_queues = 1,
 		.cpu_back = 1,
 		.cpu_far = 1,
 	};

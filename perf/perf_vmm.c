@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * ringway-perf vmm: how long a guest takes from the start of its VMM to the first words of its
- * init, under ringway-vmm and under QEMU's machines, and what memory the VMM takes beside the
- * guest's. Guest memory is a shared memfd in all of them, so that it is told apart from theirs.
+ * init, under ringway-vmm and under QEMU's machines, what memory the VMM takes beside the guest's,
+ * and how often the guest was left for the host until then, by the reason KVM counts it under.
+ * Guest memory is a shared memfd in all of them, so that it is told apart from theirs.
  */
 #include "lib/poll.h"
 #include "perf/cost.h"
@@ -23,6 +24,9 @@
 #define NS_IN_S	     1e9
 #define BYTES_IN_MIB 1048576.0
 
+enum { BOOT, MEMORY, EXITS, EXITS_BY, METRICS = EXITS_BY + RWY_COST_REASONS };
+_Static_assert(METRICS <= RWY_PAIR_METRICS, "room for all of them");
+
 struct vmm {
 	const char *kernel;
 	const char *initrd;
@@ -30,6 +34,8 @@ struct vmm {
 	const char *marker;
 	char program[512]; /* ringway-vmm */
 	struct rwy_run_proc proc;
+	struct rwy_pair_about about;
+	struct rwy_pair_metric metrics[METRICS]; /* exits are the last, and may not be counted */
 };
 
 static const struct machine {
@@ -90,6 +96,21 @@ static int start_peer(struct rwy_pair_bench *bench, struct vmm *vmm, const struc
 
 /* ---- one measurement ---- */
 
+/* From the first instruction on: a machine that is gone takes its counters with it. */
+static int read_exits(const struct vmm *vmm, double *values)
+{
+	const struct rwy_cost_scope scope = {.vmm = vmm->proc.pid};
+	struct rwy_cost cost;
+
+	rwy_cost_look(&scope, &cost);
+	if (!cost.has_exits)
+		return -ENODATA;
+	values[EXITS] = (double)cost.exits_all;
+	for (unsigned i = 0; i < RWY_COST_REASONS; i++)
+		values[EXITS_BY + i] = (double)cost.exits[i];
+	return 0;
+}
+
 static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum rwy_pair_side side,
 		   double *values)
 {
@@ -109,12 +130,16 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 	if (err == 0) {
 		step = "waiting for the guest's init";
 		err = rwy_run_expect(&bench->run, &vmm->proc, 0, vmm->marker, BOOT_MS);
-		values[0] = (double)(rwy_poll_now_ns() - from) / NS_IN_S;
+		values[BOOT] = (double)(rwy_poll_now_ns() - from) / NS_IN_S;
+	}
+	if (err == 0 && bench->about->nr_metrics > EXITS) {
+		step = "reading KVM's counters";
+		err = read_exits(vmm, values);
 	}
 	if (err == 0) {
 		step = "reading the memory it takes";
-		err = rwy_cost_memory(vmm->proc.pid, &values[1]);
-		values[1] /= BYTES_IN_MIB;
+		err = rwy_cost_memory(vmm->proc.pid, &values[MEMORY]);
+		values[MEMORY] /= BYTES_IN_MIB;
 	}
 	if (err < 0)
 		rwy_run_explain(&bench->run, &vmm->proc, err, step, c->failed[side], RWY_PAIR_TEXT);
@@ -123,8 +148,6 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 }
 
 /* ---- the command ---- */
-
-static const struct rwy_pair_metric metrics[] = {{"boot", "s", true}, {"memory", "MiB", true}};
 
 static struct vmm *vmm_of(void *bench)
 {
@@ -160,6 +183,25 @@ static int set_marker(void *bench, char *value, struct rwy_opt_why *why)
 	return 0;
 }
 
+static void choose_metrics(struct vmm *vmm)
+{
+	int err = rwy_cost_exits_ready();
+
+	vmm->metrics[BOOT] = (struct rwy_pair_metric){"boot", "s", true};
+	vmm->metrics[MEMORY] = (struct rwy_pair_metric){"memory", "MiB", true};
+	vmm->metrics[EXITS] = (struct rwy_pair_metric){"exits", "", true};
+	for (unsigned i = 0; i < RWY_COST_REASONS; i++)
+		vmm->metrics[EXITS_BY + i] =
+			(struct rwy_pair_metric){rwy_cost_reason(i), "exits", true};
+	vmm->about.metrics = vmm->metrics;
+	vmm->about.nr_metrics = err < 0 ? EXITS : METRICS;
+	if (err < 0)
+		fprintf(stderr,
+			"ringway-perf: exits are not counted: " RWY_COST_EXITS
+			": %s; it takes root and a debugfs\n",
+			strerror(-err));
+}
+
 static int run(struct rwy_pair_bench *bench, struct vmm *vmm)
 {
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
@@ -176,19 +218,10 @@ static int run(struct rwy_pair_bench *bench, struct vmm *vmm)
 			return 1;
 		c->peer = machines[i].name;
 	}
+	choose_metrics(vmm);
 	rwy_run_find("ringway-vmm", vmm->program, sizeof(vmm->program));
 	return rwy_pair_run(bench, stdout);
 }
-
-static const struct rwy_pair_about about = {
-	.name = "vmm",
-	.title = "from the VMM's start to the guest's init; memory beside the guest's",
-	.sides[RWY_PAIR_OURS] = "ringway-vmm",
-	.sides[RWY_PAIR_PEER] = "QEMU",
-	.metrics = metrics,
-	.nr_metrics = RWY_ARRAY_SIZE(metrics),
-	.measure = measure,
-};
 
 int rwy_perf_vmm_main(int argc, char **argv)
 {
@@ -200,21 +233,34 @@ int rwy_perf_vmm_main(int argc, char **argv)
 		 set_marker},
 		RWY_PAIR_OPTS,
 	};
-	struct vmm vmm = {.cmdline = "console=ttyS0", .marker = "ringway-guest: up"};
+	struct vmm vmm = {
+		.cmdline = "console=ttyS0",
+		.marker = "ringway-guest: up",
+		.about =
+			{
+				.name = "vmm",
+				.title = "from the VMM's start to the guest's init: time, exits; "
+					 "memory beside the guest's",
+				.sides[RWY_PAIR_OURS] = "ringway-vmm",
+				.sides[RWY_PAIR_PEER] = "QEMU",
+				.measure = measure,
+			},
+	};
 	struct rwy_pair_bench bench;
 	const struct rwy_opt_program program = {
 		.name = "ringway-perf vmm",
 		.usage = "--kernel FILE --initrd FILE [option...]",
-		.summary = "The time a guest of " MEMORY_MB " MiB and one CPU takes to its init: "
-			   "ringway-vmm and QEMU's\nq35 and microvm, in turn. All of them on the "
-			   "first CPU of --cpus.",
+		.summary =
+			"The time that a guest of " MEMORY_MB " MiB and one CPU takes to its init, "
+			"and its exits until\nthen by reason: ringway-vmm and QEMU's q35 and "
+			"microvm, in turn. All of them on the first\nCPU of --cpus.",
 		.opts = opts,
 		.nr = RWY_ARRAY_SIZE(opts),
 		.ctx = &bench,
 	};
 	int status = 1;
 
-	if (rwy_pair_init(&bench, &about, &vmm) < 0)
+	if (rwy_pair_init(&bench, &vmm.about, &vmm) < 0)
 		return status;
 	if (!rwy_opt_parse(&program, argc, argv, stdout, stderr, &status))
 		goto fini;

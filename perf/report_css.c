@@ -53,6 +53,7 @@ const char rwy_report_css[] =
 ".text td,.text th,td.parts{text-align:left;white-space:normal}.text tbody th{min-width:9rem}\n"
 "td.parts span{display:inline-block;margin-right:.8rem;white-space:nowrap;color:var(--muted)}td.parts b{color:var(--ink);font-weight:500}\n"
 "td.price{white-space:normal}.price.best{color:var(--good);font-weight:600}.price.open{color:var(--muted)}\n"
+".gaps{color:var(--muted);font-size:.82rem;margin:.4rem 0 0;padding-left:1.1rem}\n"
 ".key{display:inline-block;width:.7rem;height:.7rem;border-radius:2px;margin-right:.5rem;vertical-align:-.05em}\n"
 ".c0{background:var(--c0)}.c1{background:var(--c1)}.c2{background:var(--c2)}.c3{background:var(--c3)}"
 ".c4{background:var(--c4)}.c5{background:var(--c5)}.c6{background:var(--c6)}.c7{background:var(--c7)}\n"

@@ -42,6 +42,13 @@ void rwy_report_foot(FILE *out)
 		"where an interval that holds the true median of these ratios with at least %u %% "
 		"certainty lies wholly on one side of 1; no distribution is assumed. Otherwise no "
 		"difference was shown. What was not measured is a dash, never a zero.</p>\n"
+		"<p>Interrupts are counted where they pass KVM: who raised them, a back-end or a "
+		"card "
+		"by an irqfd without the VMM, or the VMM by a call; and how they got in, posted "
+		"into "
+		"the running guest, or at entry, the guest having been left, with those of timers "
+		"and "
+		"between its CPUs. Back-end cycles are without polls that found nothing.</p>"
 		"<p>CPU time is that of the host's CPUs, the guest's own time included: a CPU that "
 		"polls is busy all the time.</p></section>\n</body>\n</html>\n",
 		(unsigned)(RWY_SUMMARY_CONFIDENCE * 100));

@@ -67,12 +67,21 @@ static void put_path(FILE *out, const struct rwy_report_group *group, unsigned i
 		       group->hues[i], group->paths[i]->name);
 }
 
-static void put_figure(FILE *out, enum rwy_result_metric metric, const struct rwy_summary *s)
+static void put_absent(FILE *out, const struct rwy_result_path *path, enum rwy_result_metric metric)
+{
+	const char *why = rwy_result_why_not(path, metric);
+
+	rwy_report_put(out, "<td class=\"absent\" title=\"not measured%s%s\">–</td>",
+		       why ? ": " : "", why ? why : "");
+}
+
+static void put_figure(FILE *out, const struct rwy_result_path *path, enum rwy_result_metric metric,
+		       const struct rwy_summary *s)
 {
 	char median[RWY_REPORT_NUMBER], q1[RWY_REPORT_NUMBER], q3[RWY_REPORT_NUMBER];
 
 	if (s->nr == 0) {
-		rwy_report_put(out, "<td class=\"absent\" title=\"not measured\">–</td>");
+		put_absent(out, path, metric);
 		return;
 	}
 	rwy_report_number(metric, s->median, median);
@@ -83,6 +92,53 @@ static void put_figure(FILE *out, enum rwy_result_metric metric, const struct rw
 	if (s->nr > 1 && (strcmp(q1, median) || strcmp(q3, median)))
 		rwy_report_put(out, "<small>%s – %s</small>", q1, q3);
 	rwy_report_put(out, "</td>");
+}
+
+/* Whether an earlier path has the same gap for the same reason. */
+static bool said_before(const struct rwy_report_group *group, unsigned p,
+			enum rwy_result_metric metric, const char *why)
+{
+	for (unsigned i = 0; i < p; i++) {
+		const char *other = rwy_result_why_not(group->paths[i], metric);
+
+		if (group->paths[i]->nr_rounds > 0 && other && !strcmp(other, why))
+			return true;
+	}
+	return false;
+}
+
+/* "Not measured: back-end cycles of A, B: because.", a line for each reason. */
+static void put_gap(FILE *out, const struct rwy_report_group *group, unsigned p,
+		    enum rwy_result_metric metric, const char *why)
+{
+	rwy_report_put(out, "<li>Not measured: %s of ", rwy_result_metrics[metric].title);
+	for (unsigned i = p; i < group->nr; i++) {
+		const char *other = rwy_result_why_not(group->paths[i], metric);
+
+		if (group->paths[i]->nr_rounds > 0 && other && !strcmp(other, why))
+			rwy_report_put(out, "%s%s", i > p ? ", " : "", group->paths[i]->name);
+	}
+	rwy_report_put(out, ": %s</li>\n", why);
+}
+
+static void put_gaps(FILE *out, const struct rwy_report_group *group, const struct theme *theme)
+{
+	bool any = false;
+
+	for (unsigned m = 0; m < theme->nr; m++)
+		for (unsigned p = 0; p < group->nr; p++) {
+			const char *why = rwy_result_why_not(group->paths[p], theme->metrics[m]);
+
+			if (!why || group->paths[p]->nr_rounds == 0 ||
+			    said_before(group, p, theme->metrics[m], why))
+				continue;
+			if (!any)
+				rwy_report_put(out, "<ul class=\"gaps\" title=\"not measured\">\n");
+			any = true;
+			put_gap(out, group, p, theme->metrics[m], why);
+		}
+	if (any)
+		rwy_report_put(out, "</ul>\n");
 }
 
 static void put_theme(FILE *out, const struct rwy_report_group *group, const struct theme *theme)
@@ -99,7 +155,7 @@ static void put_theme(FILE *out, const struct rwy_report_group *group, const str
 			struct rwy_summary s;
 
 			rwy_report_figure(group->paths[p], theme->metrics[i], NULL, &s);
-			put_figure(out, theme->metrics[i], &s);
+			put_figure(out, group->paths[p], theme->metrics[i], &s);
 		}
 		rwy_report_put(out, "</tr>\n");
 	}
@@ -111,7 +167,11 @@ static void put_parts(FILE *out, const struct rwy_result_path *path, enum rwy_re
 	struct rwy_report_part parts[PARTS_MAX];
 	unsigned nr = rwy_report_parts(path, metric, parts, PARTS_MAX);
 
-	rwy_report_put(out, nr ? "<td class=\"parts\">" : "<td class=\"absent\">–");
+	if (nr == 0) {
+		put_absent(out, path, metric);
+		return;
+	}
+	rwy_report_put(out, "<td class=\"parts\">");
 	for (unsigned i = 0; i < nr; i++) {
 		char number[RWY_REPORT_NUMBER];
 
@@ -154,10 +214,12 @@ void rwy_report_tables(FILE *out, const struct rwy_report_group *group)
 		theme = present(&themes[i], group);
 		if (theme.nr > 0)
 			put_theme(out, group, &theme);
+		put_gaps(out, group, &themes[i]);
 	}
 	theme = present(&breakdown, group);
 	if (theme.nr > 0)
 		put_breakdown(out, group, &theme);
+	put_gaps(out, group, &breakdown);
 }
 
 static const struct rwy_report_row *find_row(const struct rwy_report_rank *rank,

@@ -42,9 +42,13 @@ const struct rwy_result_metric_info rwy_result_metrics[RWY_RESULT_METRICS] = {
 	[RWY_RESULT_IRQS] = {"irqs", "interrupts", "/op",
 			     "times that the guest was interrupted by the device, an operation",
 			     true, false},
-	[RWY_RESULT_IRQS_BY] = {"irqs_by", "interrupts by delivery", "/op",
-				"these interrupts, by the way that they reached the guest", true,
-				true},
+	[RWY_RESULT_IRQS_BY] =
+		{"irqs_by", "interrupts by delivery", "/op",
+		 "by who raised them: a back-end or the card by an irqfd, or the VMM "
+		 "by a call; and by how they got in: posted into the running guest, "
+		 "or injected at its next entry, those of timers and between its "
+		 "CPUs among them",
+		 true, true},
 	[RWY_RESULT_CYCLES] = {"cycles", "back-end cycles", "cycles/op",
 			       "CPU cycles in the back-end an operation, without empty polls", true,
 			       false},
@@ -127,6 +131,28 @@ struct rwy_result_round *rwy_result_add_round(struct rwy_result_path *path, unsi
 	memset(&rounds[nr], 0, sizeof(*rounds));
 	rounds[nr].number = number;
 	return &rounds[nr];
+}
+
+int rwy_result_gap(struct rwy_result_path *path, enum rwy_result_metric metric, const char *why)
+{
+	unsigned i = 0;
+
+	while (i < path->nr_gaps && path->gaps[i].metric != metric)
+		i++;
+	if (i == RWY_RESULT_GAPS)
+		return -ENOSPC;
+	path->gaps[i].metric = metric;
+	snprintf(path->gaps[i].why, sizeof(path->gaps[i].why), "%s", why);
+	path->nr_gaps = RWY_MAX(path->nr_gaps, i + 1);
+	return 0;
+}
+
+const char *rwy_result_why_not(const struct rwy_result_path *path, enum rwy_result_metric metric)
+{
+	for (unsigned i = 0; i < path->nr_gaps; i++)
+		if (path->gaps[i].metric == metric)
+			return path->gaps[i].why;
+	return NULL;
 }
 
 static struct rwy_result_value *find(struct rwy_result_round *round, enum rwy_result_metric metric,

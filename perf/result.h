@@ -23,10 +23,11 @@
 #define RWY_RESULT_FORMAT   "ringway-perf result 1"
 #define RWY_RESULT_TIME	    "%Y-%m-%dT%H:%M:%SZ" /* of strftime, in UTC */
 #define RWY_RESULT_TIME_LEN 32
-#define RWY_RESULT_PATHS    128
+#define RWY_RESULT_PATHS    256
 #define RWY_RESULT_ROUNDS   RWY_SUMMARY_MAX
 #define RWY_RESULT_VALUES   128 /* of one round of one path */
 #define RWY_RESULT_OF	    40
+#define RWY_RESULT_GAPS	    8
 #define RWY_RESULT_TEXT	    8192
 
 enum rwy_result_kind { RWY_RESULT_NET, RWY_RESULT_BLK, RWY_RESULT_KINDS };
@@ -89,6 +90,12 @@ struct rwy_result_round {
 	struct rwy_stats_hist latency;
 };
 
+/* Why a path that was measured does not have a metric. */
+struct rwy_result_gap {
+	enum rwy_result_metric metric;
+	char why[192];
+};
+
 struct rwy_result_path {
 	char name[64]; /* "virtio packed, polled": unique within a workload */
 	enum rwy_result_kind kind;
@@ -98,6 +105,8 @@ struct rwy_result_path {
 	enum rwy_result_status status;
 	char reason[RWY_RESULT_TEXT];	/* why it failed or is missing, may have several lines */
 	char commands[RWY_RESULT_TEXT]; /* exactly, one a line */
+	unsigned nr_gaps;
+	struct rwy_result_gap gaps[RWY_RESULT_GAPS];
 	unsigned nr_rounds;
 	struct rwy_result_round *rounds; /* in the order of their numbers */
 };
@@ -137,6 +146,11 @@ struct rwy_result_round *rwy_result_add_round(struct rwy_result_path *path, unsi
  */
 RWY_MUST_CHECK int rwy_result_set(struct rwy_result_round *round, enum rwy_result_metric metric,
 				  const char *of, double value);
+/* What is missing and why; the last reason stays. -ENOSPC. */
+RWY_MUST_CHECK int rwy_result_gap(struct rwy_result_path *path, enum rwy_result_metric metric,
+				  const char *why);
+/* NULL: nothing was said of that metric. */
+const char *rwy_result_why_not(const struct rwy_result_path *path, enum rwy_result_metric metric);
 /* NULL: it was not measured. of as above. */
 const double *rwy_result_get(const struct rwy_result_round *round, enum rwy_result_metric metric,
 			     const char *of);

@@ -139,17 +139,23 @@ static int load_value(struct loader *l, struct rwy_result_round *round,
 	return err < 0 ? refuse(l, "%s has a part without a name, or one too long", key) : 0;
 }
 
+static int find_metric(struct loader *l, const char *key, enum rwy_result_metric *metric)
+{
+	for (*metric = 0; *metric < RWY_RESULT_METRICS; (*metric)++)
+		if (!strcmp(rwy_result_metrics[*metric].key, key))
+			return 0;
+	return refuse(l, "%.40s is no metric", key);
+}
+
 static int load_metric(struct loader *l, struct rwy_result_round *round, const char *key,
 		       json_t *value)
 {
-	enum rwy_result_metric metric = 0;
+	enum rwy_result_metric metric;
 	const char *of;
 	json_t *part;
 
-	while (metric < RWY_RESULT_METRICS && strcmp(rwy_result_metrics[metric].key, key))
-		metric++;
-	if (metric == RWY_RESULT_METRICS)
-		return refuse(l, "%.40s is no metric", key);
+	if (find_metric(l, key, &metric) < 0)
+		return -EINVAL;
 	if (!rwy_result_metrics[metric].parts)
 		return load_value(l, round, metric, NULL, value);
 	if (!json_is_object(value))
@@ -208,6 +214,27 @@ static int parse_status(const char *name, enum rwy_result_status *status)
 	return -EINVAL;
 }
 
+static int load_gaps(struct loader *l, json_t *from, struct rwy_result_path *path)
+{
+	enum rwy_result_metric metric;
+	const char *key;
+	json_t *why;
+
+	if (!json_is_object(from))
+		return refuse(l, "gaps must be an object");
+	json_object_foreach(from, key, why)
+	{
+		if (find_metric(l, key, &metric) < 0)
+			return -EINVAL;
+		if (!json_is_string(why) ||
+		    strlen(json_string_value(why)) >= sizeof(path->gaps[0].why))
+			return refuse(l, "gaps: %.40s must be a text, and not too long", key);
+		if (rwy_result_gap(path, metric, json_string_value(why)) < 0)
+			return refuse(l, "more than %d gaps", RWY_RESULT_GAPS);
+	}
+	return 0;
+}
+
 static int load_path(struct loader *l, json_t *from, json_t **rounds,
 		     struct rwy_result_path **added)
 {
@@ -215,12 +242,12 @@ static int load_path(struct loader *l, json_t *from, json_t **rounds,
 	struct rwy_result_path *path;
 	enum rwy_result_kind k;
 	json_error_t error;
-	json_t *commands;
+	json_t *commands, *gaps = NULL;
 
-	if (json_unpack_ex(from, &error, JSON_STRICT, "{ss ss ss ss ss ss ss so so}", "name", &name,
-			   "kind", &kind, "workload", &workload, "vmm", &vmm, "backend", &backend,
-			   "status", &status, "reason", &reason, "commands", &commands, "rounds",
-			   rounds) < 0)
+	if (json_unpack_ex(from, &error, JSON_STRICT, "{ss ss ss ss ss ss ss so so s?o}", "name",
+			   &name, "kind", &kind, "workload", &workload, "vmm", &vmm, "backend",
+			   &backend, "status", &status, "reason", &reason, "commands", &commands,
+			   "rounds", rounds, "gaps", &gaps) < 0)
 		return refuse(l, "%s", error.text);
 	if (parse_kind(kind, &k) < 0)
 		return refuse(l, "kind must be net or blk");
@@ -238,6 +265,8 @@ static int load_path(struct loader *l, json_t *from, json_t **rounds,
 	if (copy_text(l, "vmm", vmm, path->vmm, sizeof(path->vmm)) < 0 ||
 	    copy_text(l, "backend", backend, path->backend, sizeof(path->backend)) < 0 ||
 	    copy_text(l, "reason", reason, path->reason, sizeof(path->reason)) < 0)
+		return -EINVAL;
+	if (gaps && load_gaps(l, gaps, path) < 0)
 		return -EINVAL;
 	return copy_lines(l, "commands", commands, path->commands, sizeof(path->commands));
 }

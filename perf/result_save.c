@@ -87,17 +87,29 @@ static json_t *round_json(const struct rwy_result_round *round)
 			 hist_json(&round->latency));
 }
 
+/* NULL, and so left out, where nothing is missing. */
+static json_t *gaps_json(const struct rwy_result_path *path)
+{
+	json_t *gaps = path->nr_gaps ? json_object() : NULL;
+
+	for (unsigned i = 0; i < path->nr_gaps; i++)
+		json_object_set_new(gaps, rwy_result_metrics[path->gaps[i].metric].key,
+				    text_json(path->gaps[i].why));
+	return gaps;
+}
+
 static json_t *path_json(const struct rwy_result_path *path)
 {
 	json_t *rounds = json_array();
 
 	for (unsigned i = 0; i < path->nr_rounds; i++)
 		json_array_append_new(rounds, round_json(&path->rounds[i]));
-	return json_pack("{so ss so so so ss so so so}", "name", text_json(path->name), "kind",
+	return json_pack("{so ss so so so ss so so so* so}", "name", text_json(path->name), "kind",
 			 rwy_result_kind_name(path->kind), "workload", text_json(path->workload),
 			 "vmm", text_json(path->vmm), "backend", text_json(path->backend), "status",
 			 rwy_result_status_name(path->status), "reason", text_json(path->reason),
-			 "commands", lines_json(path->commands), "rounds", rounds);
+			 "commands", lines_json(path->commands), "gaps", gaps_json(path), "rounds",
+			 rounds);
 }
 
 static json_t *host_json(const struct rwy_result *result)

@@ -19,8 +19,15 @@ static unsigned complete_pairs(const struct rwy_pair_case *c)
 static void compare(const struct rwy_pair_bench *bench, const struct rwy_pair_case *c, unsigned m,
 		    struct rwy_summary_ratio *ratio)
 {
-	rwy_summary_compare(c->values[RWY_PAIR_OURS][m], c->values[RWY_PAIR_PEER][m],
-			    complete_pairs(c), bench->about->metrics[m].lower_is_better, ratio);
+	const double *peer = c->values[RWY_PAIR_PEER][m];
+	unsigned nr = complete_pairs(c);
+
+	/* a count may be none, and there is no ratio to that */
+	for (unsigned i = 0; i < complete_pairs(c); i++)
+		if (!(peer[i] > 0))
+			nr = 0;
+	rwy_summary_compare(c->values[RWY_PAIR_OURS][m], peer, nr,
+			    bench->about->metrics[m].lower_is_better, ratio);
 }
 
 /* ---- for people ---- */

@@ -8,19 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROMPT	     "testpmd> "
-#define START_MS     20000
-#define COMMAND_MS   5000
-#define MEMORY_MB    "256"
-#define PAGES_A_PROC 128
-#define PAGES_PATH   "/proc/sys/vm/nr_hugepages"
-#define PAGES_FREE   "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
-#define ARGS	     32
+#define PROMPT	      "testpmd> "
+#define START_MS      20000
+#define COMMAND_MS    5000
+#define MEMORY_MB     "256"
+#define PAGES_A_PROC  128
+#define PAGES_PATH    "/proc/sys/vm/nr_hugepages"
+#define PAGES_FREE    "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+#define ARGS	      32
+#define MBUFS_A_QUEUE 8192 /* both ports, both ways, a ring of each and as many on their way */
 
 int rwy_testpmd_start(struct rwy_run *run, struct rwy_run_proc *proc,
 		      const struct rwy_testpmd_config *config, char *command, size_t command_len)
 {
-	char lcores[32], prefix[64];
+	unsigned nr_queues = RWY_MAX(config->nr_queues, 1u);
+	char lcores[32], prefix[64], rxq[24], txq[24], mbufs[40];
 	/*
 	 * Both of its threads, prompt and forwarding, on the one CPU. Without a single segment the
 	 * memory does not fit the few file descriptors that virtio-user can pass on.
@@ -47,12 +49,17 @@ int rwy_testpmd_start(struct rwy_run *run, struct rwy_run_proc *proc,
 		"--forward-mode=io",
 		"--txd=1024",
 		"--rxd=1024",
-		"--total-num-mbufs=16384",
+		rxq,
+		txq,
+		mbufs,
 		NULL,
 	};
 
 	snprintf(lcores, sizeof(lcores), "0@%u,1@%u", config->cpu, config->cpu);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=%s", config->name);
+	snprintf(rxq, sizeof(rxq), "--rxq=%u", nr_queues);
+	snprintf(txq, sizeof(txq), "--txq=%u", nr_queues);
+	snprintf(mbufs, sizeof(mbufs), "--total-num-mbufs=%u", MBUFS_A_QUEUE * (nr_queues + 1));
 	if (command)
 		rwy_run_command(argv, config->cpu, command, command_len);
 
@@ -106,6 +113,18 @@ int rwy_testpmd_read(struct rwy_run *run, struct rwy_run_proc *proc,
 			return -EPROTO;
 	}
 	return 0;
+}
+
+int rwy_testpmd_busy(struct rwy_run *run, struct rwy_run_proc *proc, uint64_t *cycles)
+{
+	uint64_t from = proc->written;
+	int err = rwy_testpmd_command(run, proc, "show fwd stats all");
+	const char *at = rwy_run_output(proc, from);
+
+	/* it says nothing of them before the first packet */
+	if (err < 0 || number_after(&at, "total cycles=", cycles) < 0)
+		*cycles = 0;
+	return err;
 }
 
 /* ---- huge pages ---- */

@@ -15,6 +15,7 @@
 struct rwy_testpmd_config {
 	const char *name; /* for messages and as DPDK's file prefix */
 	unsigned cpu;
+	unsigned nr_queues; /* of each port, each way; 0 is 1 */
 	const char *vdevs[RWY_TESTPMD_PORTS];
 };
 
@@ -37,6 +38,13 @@ RWY_MUST_CHECK int rwy_testpmd_command(struct rwy_run *run, struct rwy_run_proc 
 /* -EPROTO: the answer was not understood. */
 RWY_MUST_CHECK int rwy_testpmd_read(struct rwy_run *run, struct rwy_run_proc *proc,
 				    struct rwy_testpmd_counters *counters);
+
+/*
+ * Cycles of its forwarding core in polls that found packets, since it was told "set
+ * record-core-cycles on". Errors as rwy_run_expect.
+ */
+RWY_MUST_CHECK int rwy_testpmd_busy(struct rwy_run *run, struct rwy_run_proc *proc,
+				    uint64_t *cycles);
 
 /*
  * testpmd's memory is 2 MiB huge pages. Makes sure that enough for nr_procs of them are free, and

@@ -104,13 +104,15 @@ static int search(struct rwy_path_up *up, const struct rwy_work *work,
 /* ---- all that there is to do ---- */
 
 const struct rwy_work rwy_works[] = {
-	{"tcp-out", "TCP, one stream out of the guest", RWY_RESULT_NET, "tcp %u", false},
-	{"tcp-in", "TCP, one stream into the guest", RWY_RESULT_NET, "tcp %u -R", false},
+	{"tcp-out", "TCP, a stream per vCPU, out of the guest", RWY_RESULT_NET, "tcp %u", false},
+	{"tcp-in", "TCP, a stream per vCPU, into the guest", RWY_RESULT_NET, "tcp %u -R", false},
 	{"udp", "64 B packets out of the guest", RWY_RESULT_NET, "udp %u %u", true},
 	{"rtt", "pings, one at a time", RWY_RESULT_NET, "rtt %u 0.01", false},
-	{"read", "4 KiB random reads, depth 32", RWY_RESULT_BLK, "blk read 32 %u", false},
-	{"write", "4 KiB random writes, depth 32", RWY_RESULT_BLK, "blk write 32 %u", false},
-	{"read-1", "4 KiB random reads, one at a time", RWY_RESULT_BLK, "blk read 1 %u", false},
+	{"read", "4 KiB random reads, depth 32 per vCPU", RWY_RESULT_BLK, "blk read 32 %u", false},
+	{"write", "4 KiB random writes, depth 32 per vCPU", RWY_RESULT_BLK, "blk write 32 %u",
+	 false},
+	{"read-1", "4 KiB random reads, one at a time per vCPU", RWY_RESULT_BLK, "blk read 1 %u",
+	 false},
 };
 const unsigned rwy_nr_works = RWY_ARRAY_SIZE(rwy_works);
 
@@ -160,8 +162,24 @@ static int put_answer(struct rwy_path_up *up, const struct rwy_answer *answer,
 	return err;
 }
 
-/* Kicks and the back-end's cycles; those only where it sleeps, for a poll that finds nothing costs
- * the same as one that does. */
+/*
+ * Of a back-end that sleeps, all; of one that polls, the part of its time in which it found work,
+ * as polls that find nothing cost the same. It says for how long that was, but not for how long it
+ * had the CPU then: its part of CPU time is taken to be the same as that of time.
+ */
+static double backend_cycles(const struct rwy_path_up *up, const struct sample *sample)
+{
+	const struct rwy_path_counts *a = &sample->counts[0], *b = &sample->counts[1];
+	double all = rwy_cost_cycles(&sample->cost[0], &sample->cost[1], BACKEND);
+	double busy = (double)(b->busy_cycles - a->busy_cycles);
+	double time = (double)(sample->cost[1].at_tsc - sample->cost[0].at_tsc);
+
+	bool polls = !up->path->poll || strcmp(up->path->poll, "never");
+
+	return polls ? all * RWY_MIN(busy / time, 1.0) : all;
+}
+
+/* Kicks and the back-end's cycles. */
 static int put_backend(struct rwy_path_up *up, const struct sample *sample, double ops,
 		       struct rwy_result_round *round)
 {
@@ -171,10 +189,9 @@ static int put_backend(struct rwy_path_up *up, const struct sample *sample, doub
 	if (b->has_kicks)
 		err = rwy_result_set(round, RWY_RESULT_KICKS, NULL,
 				     (double)(b->kicks - a->kicks) / ops);
-	if (err == 0 && up->path->poll && !strcmp(up->path->poll, "never"))
+	if (err == 0 && b->has_busy)
 		err = rwy_result_set(round, RWY_RESULT_CYCLES, NULL,
-				     rwy_cost_cycles(&sample->cost[0], &sample->cost[1], BACKEND) /
-					     ops);
+				     backend_cycles(up, sample) / ops);
 	return err;
 }
 

@@ -86,7 +86,10 @@ static bool unavailable(const struct rwy_path *path, const struct rwy_path_env *
 	return rwy_path_refuse(why, why_len, "no such card");
 }
 
-static const struct rwy_path_ops honest = {.backend = "none", .start = start, .count = count};
+static const struct rwy_path_ops honest = {.backend = "none",
+					   .start = start,
+					   .count = count,
+					   .no_cycles = "it is a shell"};
 static const struct rwy_path_ops liar = {.backend = "none", .start = start, .count = count_wrong};
 static const struct rwy_path_ops absent = {.backend = "none",
 					   .start = start,
@@ -115,7 +118,9 @@ static int begin(void **state)
 					       .kernel = f->dir,
 					       .initrd = "",
 					       .append = "",
-					       .memory_node = -1};
+					       .memory_node = -1,
+					       .nr_vcpus = 2,
+					       .nr_queues = 1};
 	f->compare.file = f->file;
 	f->compare.rounds = 3;
 	f->compare.deadline_s = 20;
@@ -189,6 +194,11 @@ static void all_in_turn_and_rotated(void **state)
 	add(f, "two", &honest, GOOD);
 	assert_int_equal(run(f, &result), 0);
 	assert_string_equal(result.ended, "");
+	assert_non_null(strstr(rwy_facts_value(&result.facts, "guest"), "2 vCPUs, "));
+	assert_non_null(strstr(rwy_facts_value(&result.facts, "guest"), ", 1 queue of"));
+	assert_string_equal(rwy_result_why_not(&result.paths[0], RWY_RESULT_CYCLES),
+			    "it is a shell");
+	assert_null(rwy_result_why_not(&result.paths[0], RWY_RESULT_KICKS));
 	for (unsigned i = 0; i < 2; i++) {
 		const struct rwy_result_path *path = &result.paths[i];
 

@@ -80,6 +80,8 @@ static void a_server(void **state)
 	expect(&facts, "IOMMU", "2 units, 3 groups");
 	expect(&facts, "KVM",
 	       "vmx kvm_intel.ept=Y kvm_intel.enable_apicv=N kvm.halt_poll_ns=200000");
+	expect(&facts, "interrupts to guests",
+	       "injected, the guest being left and entered: kvm_intel.enable_apicv=N");
 	expect(&facts, "kernel", "6.1.0-18-amd64");
 	expect(&facts, "boot options", "iommu=pt isolcpus=2-3"); /* and nothing private */
 	expect(&facts, "governor", "performance (driver intel_pstate)");

@@ -43,6 +43,7 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 	}
 	/* a slow drift of the machine that must cancel */
 	values[0] = (side == RWY_PAIR_OURS ? f->ours : f->peer) * (1 + 0.01 * (double)nr);
+	values[1] = side == RWY_PAIR_OURS ? 7 : 0;
 	if (nr + 1 == f->stands_at)
 		values[0] = 0;
 	snprintf(c->commands[side], RWY_PAIR_TEXT, "taskset -c %u thing\nsecond", side);
@@ -51,7 +52,8 @@ static int measure(struct rwy_pair_bench *bench, struct rwy_pair_case *c, enum r
 
 static int begin(void **state)
 {
-	static const struct rwy_pair_metric metrics[] = {{"rate", "Mpps", false}};
+	static const struct rwy_pair_metric metrics[] = {{"rate", "Mpps", false},
+							 {"exits", "", true}};
 	struct fake *f = calloc(1, sizeof(*f));
 
 	*state = f;
@@ -62,7 +64,7 @@ static int begin(void **state)
 	f->about.sides[RWY_PAIR_OURS] = "mine";
 	f->about.sides[RWY_PAIR_PEER] = "yours";
 	f->about.metrics = metrics;
-	f->about.nr_metrics = 1;
+	f->about.nr_metrics = 2;
 	f->about.measure = measure;
 	f->ours = 30;
 	f->peer = 10;
@@ -264,6 +266,18 @@ static void json_has_every_value(void **state)
 	json_decref(root);
 }
 
+static void none_is_no_measure(void **state)
+{
+	struct fake *f = *state;
+
+	assert_int_equal(run(f), 0);
+	const char *row = strstr(f->text, "exits");
+
+	assert_non_null(row);
+	assert_memory_equal(strchr(row, '\n') - strlen("not compared"), "not compared",
+			    strlen("not compared"));
+}
+
 static void json_path_that_cannot_be(void **state)
 {
 	struct fake *f = *state;
@@ -286,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_installed_is_tried_once, begin, end),
 		cmocka_unit_test_setup_teardown(interruption_keeps_what_there_is, begin, end),
 		cmocka_unit_test_setup_teardown(json_has_every_value, begin, end),
+		cmocka_unit_test_setup_teardown(none_is_no_measure, begin, end),
 		cmocka_unit_test_setup_teardown(json_path_that_cannot_be, begin, end),
 	};
 

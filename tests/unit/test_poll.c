@@ -5,7 +5,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <x86intrin.h>
+
+#define SLOW_CYCLES 2000
 
 /* A poller with `left` units of work, that notes how it was treated. */
 struct fake {
@@ -119,6 +123,61 @@ static void always_never_arms(void **state)
 	assert_int_equal(f.armed, 0);
 	assert_int_equal(f.polled, 3000);
 	rwy_poll_close(poll);
+}
+
+/* By work that takes its time: what it took is counted, and what passed in between is not. */
+static unsigned slow_poll(void *ctx, unsigned budget)
+{
+	const uint64_t from = __rdtsc();
+
+	while (((struct fake *)ctx)->left > 0 && __rdtsc() - from < SLOW_CYCLES)
+		;
+	return fake_poll(ctx, 1);
+}
+
+static void busy_time_is_counted_and_published(void **state)
+{
+	struct rwy_poll *poll;
+	struct rwy_poll_counts counts;
+	struct rwy_stats stats;
+	struct fake f = {.left = 3};
+	char *json;
+
+	assert_int_equal(rwy_stats_open(&stats, NULL), 0);
+	assert_int_equal(rwy_poll_open(&poll, RWY_POLL_ALWAYS), 0);
+	fake_add(&f, poll);
+	f.poller.poll = slow_poll;
+	assert_int_equal(rwy_poll_once(poll, 0), 1);
+	assert_int_equal(rwy_poll_publish(poll, &stats, "reactor0"), 0);
+	assert_int_equal(rwy_poll_once(poll, 0), 1);
+	assert_int_equal(rwy_poll_once(poll, 0), 1);
+	rwy_poll_get_counts(poll, &counts);
+	assert_int_equal(counts.busy_cycles, 0); /* it is not over yet */
+	assert_int_equal(rwy_poll_once(poll, 0), 0);
+	rwy_poll_get_counts(poll, &counts);
+	assert_in_range(counts.busy_cycles, 3 * SLOW_CYCLES, UINT64_MAX);
+	assert_int_equal(counts.busy_rounds, 3);
+	/* an idle time, however long, adds nothing */
+	const uint64_t busy = counts.busy_cycles;
+
+	for (int i = 0; i < 3000; i++)
+		assert_int_equal(rwy_poll_once(poll, 0), 0);
+	rwy_poll_get_counts(poll, &counts);
+	assert_int_equal(counts.busy_cycles, busy);
+	/* nor does one that work follows */
+	f.left = 1;
+	assert_int_equal(rwy_poll_once(poll, 0), 1);
+	/* and a stretch without end is counted while it lasts */
+	f.left = 2 * RWY_POLL_CONTROL_ROUNDS;
+	for (int i = 0; i < RWY_POLL_CONTROL_ROUNDS; i++)
+		assert_int_equal(rwy_poll_once(poll, 0), 1);
+	rwy_poll_get_counts(poll, &counts);
+	assert_in_range(counts.busy_cycles, busy + SLOW_CYCLES, UINT64_MAX);
+	assert_int_equal(rwy_stats_json(&stats, &json), 0);
+	assert_non_null(strstr(json, "\"busy_cycles\""));
+	free(json);
+	rwy_poll_close(poll);
+	rwy_stats_close(&stats);
 }
 
 static void adaptive_spins_then_sleeps(void **state)
@@ -340,6 +399,7 @@ int main(void)
 		cmocka_unit_test(never_sleeps_at_once_and_disarms),
 		cmocka_unit_test(late_work_keeps_awake),
 		cmocka_unit_test(always_never_arms),
+		cmocka_unit_test(busy_time_is_counted_and_published),
 		cmocka_unit_test(adaptive_spins_then_sleeps),
 		cmocka_unit_test(poller_deleted_under_the_walk),
 		cmocka_unit_test(watch_deleted_in_its_batch),

@@ -27,6 +27,9 @@ static void make(struct rwy_result *result)
 	strcpy(path->vmm, "ringway-vmm 0.1.0");
 	strcpy(path->backend, "ringway-net 0.1.0");
 	strcpy(path->commands, "ringway-net --port x\nringway-vmm --net y");
+	assert_int_equal(rwy_result_gap(path, RWY_RESULT_CYCLES, "later"), 0);
+	assert_int_equal(rwy_result_gap(path, RWY_RESULT_KICKS, "\"nobody\" counts"), 0);
+	assert_int_equal(rwy_result_gap(path, RWY_RESULT_CYCLES, "it polls"), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		round = rwy_result_add_round(path, 2 * i);
 		assert_int_equal(rwy_result_set(round, RWY_RESULT_PPS, NULL, 1.5e6 + i), 0);
@@ -56,6 +59,9 @@ static void equal_paths(const struct rwy_result_path *a, const struct rwy_result
 	assert_string_equal(a->commands, b->commands);
 	assert_int_equal(a->kind, b->kind);
 	assert_int_equal(a->status, b->status);
+	assert_int_equal(a->nr_gaps, b->nr_gaps);
+	for (unsigned i = 0; i < a->nr_gaps; i++)
+		assert_string_equal(a->gaps[i].why, rwy_result_why_not(b, a->gaps[i].metric));
 	assert_int_equal(a->nr_rounds, b->nr_rounds);
 	for (unsigned i = 0; i < a->nr_rounds; i++) {
 		const struct rwy_result_round *x = &a->rounds[i], *y = &b->rounds[i];
@@ -107,6 +113,20 @@ static void saved_is_loaded(void **state)
 	equal_results(&result, &again);
 	rwy_result_fini(&again);
 	rwy_result_fini(&result);
+}
+
+static void the_last_reason_for_a_gap_stays(void **state)
+{
+	struct rwy_result_path path = {.nr_gaps = 0};
+
+	assert_null(rwy_result_why_not(&path, RWY_RESULT_PPS));
+	assert_int_equal(rwy_result_gap(&path, RWY_RESULT_PPS, "first"), 0);
+	assert_int_equal(rwy_result_gap(&path, RWY_RESULT_PPS, "second"), 0);
+	assert_int_equal(path.nr_gaps, 1);
+	assert_string_equal(rwy_result_why_not(&path, RWY_RESULT_PPS), "second");
+	for (unsigned i = 1; i < RWY_RESULT_GAPS; i++)
+		assert_int_equal(rwy_result_gap(&path, i, "x"), 0);
+	assert_int_equal(rwy_result_gap(&path, RWY_RESULT_GAPS, "x"), -ENOSPC);
 }
 
 static void saving_replaces_the_file_or_leaves_it(void **state)
@@ -403,6 +423,7 @@ static void values_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_last_reason_for_a_gap_stays),
 		cmocka_unit_test_setup_teardown(saved_is_loaded, fake_root_open, fake_root_close),
 		cmocka_unit_test_setup_teardown(saving_replaces_the_file_or_leaves_it,
 						fake_root_open, fake_root_close),

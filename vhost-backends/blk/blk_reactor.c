@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,15 +25,23 @@ struct rwy_blk_served {
 	struct rwy_be_socket *sock;
 };
 
-int rwy_blk_reactor_open(struct rwy_blk_reactor *reactor, enum rwy_poll_mode mode, int cpu,
-			 struct rwy_stats *stats)
+int rwy_blk_reactor_open(struct rwy_blk_reactor *reactor, enum rwy_poll_mode mode, unsigned number,
+			 int cpu, struct rwy_stats *stats)
 {
+	char name[32];
 	int err;
 
 	*reactor = (struct rwy_blk_reactor){.cpu = cpu, .stats = stats};
+	snprintf(name, sizeof(name), "reactor%u", number);
 	err = rwy_poll_open(&reactor->poll, mode);
 	if (err < 0)
-		rwy_error("cannot start a reactor: %s", strerror(-err));
+		goto failed;
+	err = rwy_poll_publish(reactor->poll, stats, name);
+	if (err == 0)
+		return 0;
+	rwy_poll_close(reactor->poll);
+failed:
+	rwy_error("cannot start a reactor: %s", strerror(-err));
 	return err;
 }
 

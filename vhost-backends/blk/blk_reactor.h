@@ -38,8 +38,9 @@ struct rwy_blk_reactor {
 	bool threaded;
 };
 
+/* Its counters are "reactor<number>". */
 RWY_MUST_CHECK int rwy_blk_reactor_open(struct rwy_blk_reactor *reactor, enum rwy_poll_mode mode,
-					int cpu, struct rwy_stats *stats);
+					unsigned number, int cpu, struct rwy_stats *stats);
 /* disk must outlive the reactor. -errno, logged. */
 RWY_MUST_CHECK int rwy_blk_reactor_add(struct rwy_blk_reactor *reactor, struct rwy_blk_disk *disk);
 /* Pins the calling thread. -errno, logged. */

@@ -202,7 +202,7 @@ static int open_reactors(struct options *o, struct rwy_blk_reactor *reactors, un
 	int status = EXIT_SUCCESS;
 
 	for (; opened < nr; opened++) {
-		if (rwy_blk_reactor_open(&reactors[opened], o->poll,
+		if (rwy_blk_reactor_open(&reactors[opened], o->poll, opened,
 					 o->nr_cpus ? o->cpus[opened] : -1, stats) < 0) {
 			status = EXIT_FAILURE;
 			goto close_reactors;

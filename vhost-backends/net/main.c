@@ -213,7 +213,9 @@ static int serve(const struct args *args)
 		rwy_error("reactor: %s", strerror(-rc));
 		goto close_stats;
 	}
-	rc = rwy_fwd_open(&fwd, poll, args->forward);
+	rc = rwy_poll_publish(poll, &stats, "reactor0");
+	if (rc == 0)
+		rc = rwy_fwd_open(&fwd, poll, args->forward);
 	if (rc < 0) {
 		rwy_error("switch: %s", strerror(-rc));
 		goto close_poll;
