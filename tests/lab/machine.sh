@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # What the tests of machines share; sourced with $here and $build set. One machine at a time, its
-# vCPUs on CPU 0 and all else on the last. In $work, gone at the end: serial.log, vmm.log, and NAME.log
-# of every other process.
+# vCPUs on CPU 0 and all else on CPU 1 where there is one. In $work, gone at the end: serial.log,
+# vmm.log, and NAME.log of every other process.
 
 vmm=$build/vmm/ringway-vmm net=$build/vhost-backends/net/ringway-net
 blk=$build/vhost-backends/blk/ringway-blk
 work=$(mktemp -d) || exit
 # For each guest: what only costs time where the processor is emulated is left out.
 cmdline="console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests=1"
-aside=$(($(nproc) - 1)) # the CPU for all but vCPUs; the lab has but one
+aside=$(($(nproc) > 1)) # the CPU for all but vCPUs; the lab has but one
 vm='' links=()
 passed=0 failed=0
 
