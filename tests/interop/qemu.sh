@@ -6,6 +6,9 @@
 # lines "RWY: WORD" are what it tells the test. The test's answer is TAP.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit
+# shellcheck source=tests/lab/tcg.sh
+. "$here/../lab/tcg.sh"
+cmdline="console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests=1 $(tcg_clock)"
 work=$(mktemp -d /tmp/ringway-test.XXXXXX) || exit
 mkdir "$work/guest"
 qemu='' backend='' nr=0 failed=0
@@ -75,9 +78,9 @@ qemu_boot() {
 # The same, as the next one that writes to the console.
 qemu_start() {
 	qemu-system-x86_64 -nodefaults -no-user-config -display none \
-		-machine q35,memory-backend=ram -accel tcg -cpu max -smp 2 -m 384 \
+		-machine q35,memory-backend=ram -accel tcg -cpu "$tcg_cpu" -smp 2 -m 384 \
 		-object memory-backend-memfd,id=ram,size=384M,share=on \
-		-kernel "$kernel" -initrd "$initrd" -append "console=ttyS0 quiet panic=-1" \
+		-kernel "$kernel" -initrd "$initrd" -append "$cmdline" \
 		-chardev "file,id=console,path=$work/console,append=on" -serial chardev:console \
 		"$@" >>"$work/qemu" 2>&1 &
 	qemu=$!

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # What the tests of machines share; sourced with $here and $build set. One machine at a time, its
-# vCPUs on CPU 0 and all else on CPU 1. In $work, gone at the end: serial.log, vmm.log, and NAME.log
-# of every other process.
+# vCPUs on CPU 0 and all else on CPU 1 where there is one. In $work, gone at the end: serial.log,
+# vmm.log, and NAME.log of every other process.
 
 vmm=$build/vmm/ringway-vmm net=$build/vhost-backends/net/ringway-net
 blk=$build/vhost-backends/blk/ringway-blk
 work=$(mktemp -d) || exit
 # For each guest: what only costs time where the processor is emulated is left out.
 cmdline="console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests=1"
+aside=$(($(nproc) > 1)) # the CPU for all but vCPUs; the lab has but one
 vm='' links=()
 passed=0 failed=0
 
@@ -79,7 +80,7 @@ summary() {
 start() {
 	rm -f "$work/stats"
 	: >"$work/serial.log"
-	taskset -c 1 "$vmm" --serial "file=$work/serial.log" --exit-stats "$work/stats" \
+	taskset -c "$aside" "$vmm" --serial "file=$work/serial.log" --exit-stats "$work/stats" \
 		--cpus "${cpus:-1},pin=0" "$@" </dev/null >"$work/vmm.log" 2>&1 &
 	vm=$!
 }
@@ -140,7 +141,7 @@ holds() {
 
 # qmp STEP...: all of them succeed; their answers are in qmp.log
 qmp() {
-	RWY_QMP_SECONDS=90 taskset -c 1 python3 "$here/../qmp_client.py" "$work/qmp" "$@" \
+	RWY_QMP_SECONDS=90 taskset -c "$aside" python3 "$here/../qmp_client.py" "$work/qmp" "$@" \
 		>"$work/qmp.log" 2>&1
 }
 
