@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define SOCKET_MS 10000
-#define HELLO_MS  300000
-#define ASK_MS	  60000
+#define HELLO_MS  86400000 /* the deadline of a round is before that */
+#define ASK_MS	  300000
 #define NS_IN_S	  1e9
 #define REACTOR	  "reactor" /* how their entries are called */
 
