@@ -226,7 +226,7 @@ double rwy_cost_cycles(const struct rwy_cost *a, const struct rwy_cost *b, unsig
 int rwy_cost_memory(pid_t pid, double *bytes)
 {
 	char path[64], line[128];
-	unsigned long anon = 0, file = 0;
+	unsigned long anon = 0, file = 0, huge = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	FILE *status = fopen(path, "re");
@@ -236,8 +236,9 @@ int rwy_cost_memory(pid_t pid, double *bytes)
 	while (fgets(line, sizeof(line), status)) {
 		sscanf(line, "RssAnon: %lu", &anon);
 		sscanf(line, "RssFile: %lu", &file);
+		sscanf(line, "HugetlbPages: %lu", &huge);
 	}
 	fclose(status);
-	*bytes = (double)(anon + file) * BYTES_KIB;
+	*bytes = (double)(anon + file + huge) * BYTES_KIB;
 	return anon > 0 ? 0 : -EPROTO;
 }

@@ -59,7 +59,10 @@ RWY_MUST_CHECK int rwy_cost_put(const struct rwy_cost_scope *scope, const struct
 				struct rwy_result_round *round);
 /* CPU cycles that a process took, by the clock of the time stamp counter. */
 double rwy_cost_cycles(const struct rwy_cost *a, const struct rwy_cost *b, unsigned proc);
-/* Memory of a process in bytes: all but what it shares, where guests live. -errno. */
+/*
+ * Memory of a process in bytes: all but what it shares, where guests live. Huge pages are of DPDK,
+ * as no guest here is in them. -errno.
+ */
 RWY_MUST_CHECK int rwy_cost_memory(pid_t pid, double *bytes);
 
 #endif

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define SOCKET_MS 10000
-#define HELLO_MS  300000
-#define ASK_MS	  60000
+#define HELLO_MS  86400000 /* the deadline of a round is before that */
+#define ASK_MS	  300000
 #define NS_IN_S	  1e9
 #define REACTOR	  "reactor" /* how their entries are called */
 
@@ -223,6 +223,7 @@ void rwy_path_scope(const struct rwy_path_up *up, struct rwy_cost_scope *scope)
 	*scope = (struct rwy_cost_scope){.vmm = up->guest.proc.pid, .irqs = &up->irqs};
 	add_proc(scope, &up->guest.proc, false);
 	add_proc(scope, &up->back, false);
+	add_proc(scope, &up->aide, false);
 	add_proc(scope, &up->far.server, true);
 	for (unsigned i = 0; i < up->env->nr_vcpus; i++)
 		add_cpu(scope, up->env->vcpus[i]);
@@ -232,12 +233,14 @@ void rwy_path_scope(const struct rwy_path_up *up, struct rwy_cost_scope *scope)
 
 int rwy_path_memory(const struct rwy_path_up *up, double *bytes)
 {
-	double back = 0;
+	double back = 0, aide = 0;
 	int err = rwy_cost_memory(up->guest.proc.pid, bytes);
 
 	if (err == 0 && up->back.pid > 0)
 		err = rwy_cost_memory(up->back.pid, &back);
-	*bytes += back;
+	if (err == 0 && up->aide.pid > 0)
+		err = rwy_cost_memory(up->aide.pid, &aide);
+	*bytes += back + aide;
 	return err;
 }
 

@@ -44,6 +44,19 @@ static void print_median(const struct rwy_pair_case *c, enum rwy_pair_side side,
 		fprintf(out, s.median < 100 ? " %10.2f" : " %10.0f", s.median);
 }
 
+/* Of the column that names metrics. */
+static int metric_width(const struct rwy_pair_bench *bench)
+{
+	int width = 12;
+
+	for (unsigned m = 0; m < bench->nr_metrics; m++) {
+		const struct rwy_pair_metric *metric = &bench->metrics[m];
+
+		width = RWY_MAX(width, (int)(strlen(metric->name) + 1 + strlen(metric->unit)));
+	}
+	return width;
+}
+
 static void print_row(const struct rwy_pair_bench *bench, const struct rwy_pair_case *c, unsigned m,
 		      FILE *out)
 {
@@ -52,7 +65,7 @@ static void print_row(const struct rwy_pair_bench *bench, const struct rwy_pair_
 	char what[32], spread[32] = "-";
 
 	snprintf(what, sizeof(what), "%s %s", metric->name, metric->unit);
-	fprintf(out, "%-26s %-12s", m == 0 ? c->name : "", what);
+	fprintf(out, "%-26s %-*s", m == 0 ? c->name : "", metric_width(bench), what);
 	print_median(c, RWY_PAIR_OURS, m, out);
 	print_median(c, RWY_PAIR_PEER, m, out);
 	compare(bench, c, m, &ratio);
@@ -122,8 +135,8 @@ void rwy_table_print(const struct rwy_pair_bench *bench, FILE *out)
 	fprintf(out, "%s", bench->run.interrupted ? " (interrupted)" : "");
 	fprintf(out, "; %.0f %% of the two CPUs' time was taken by the hypervisor\n\n",
 		bench->stolen * 100);
-	fprintf(out, "%-26s %-12s %10s %10s %7s %13s %6s  %s\n", "case", "", "ours", "peer",
-		"ratio", "spread", "pairs", "verdict");
+	fprintf(out, "%-26s %-*s %10s %10s %7s %13s %6s  %s\n", "case", metric_width(bench), "",
+		"ours", "peer", "ratio", "spread", "pairs", "verdict");
 	for (unsigned i = 0; i < bench->nr_cases; i++)
 		for (unsigned m = 0; m < bench->about->nr_metrics; m++)
 			print_row(bench, &bench->cases[i], m, out);

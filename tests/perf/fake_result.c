@@ -119,6 +119,8 @@ static int fill_path(struct rwy_result *result, enum rwy_result_kind kind, const
 		 "%s --invented --port vhost-user,socket=/tmp/x\n%s --invented --cpus 2,pin=2,3 "
 		 "--memory 1G,node=0 --net socket=/tmp/x --kernel vmlinuz --initrd guest.cpio",
 		 t->backend, t->vmm);
+	if (t->cycles <= 0)
+		err = rwy_result_gap(path, RWY_RESULT_CYCLES, "<it> tells nobody");
 	for (unsigned i = 0; i < rounds && !err; i++) {
 		struct rwy_result_round *round = rwy_result_add_round(path, i);
 
