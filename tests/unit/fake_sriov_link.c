@@ -110,8 +110,8 @@ static int set_value(struct fake_sriov_pf *pf, const struct nlattr *attr)
 {
 	const uint32_t *words = mnl_attr_get_payload(attr);
 	static const char *const states[] = {"auto", "enable", "disable"};
-	rwy_attr_values *vf = &pf->vfs[words[0]];
 	struct ifla_vf_guid guid;
+	rwy_attr_values *vf;
 
 	if (mnl_attr_get_type(attr) == IFLA_VF_VLAN_LIST) {
 		const struct nlattr *inner = mnl_attr_get_payload(attr);
@@ -124,6 +124,7 @@ static int set_value(struct fake_sriov_pf *pf, const struct nlattr *attr)
 	}
 	if (words[0] >= pf->nr_vfs)
 		return -EINVAL;
+	vf = &pf->vfs[words[0]];
 	switch (mnl_attr_get_type(attr)) {
 	case IFLA_VF_MAC:
 		rwy_attr_put_mac((*vf)[RWY_ATTR_MAC], (const uint8_t *)&words[1]);
