@@ -2,6 +2,7 @@
 #include "vmm/control.h"
 
 #include "lib/log.h"
+#include "vmm/control_block.h"
 #include "vmm/control_names.h"
 #include "vmm/control_pci.h"
 #include "vmm/machine.h"
@@ -84,7 +85,27 @@ static void query_cpus_fast(void *ctx, struct rwy_qmp *qmp, const json_t *args)
 	rwy_qmp_return(qmp, list);
 }
 
-static void query_pci(void *ctx, struct rwy_qmp *qmp, const json_t *args)
+static void query_kvm(void *ctx, struct rwy_qmp *qmp, const json_t *args)
+{
+	rwy_qmp_return(qmp, json_pack("{sbsb}", "enabled", true, "present", true));
+}
+
+static void query_memory_size_summary(void *ctx, struct rwy_qmp *qmp, const json_t *args)
+{
+	rwy_qmp_return(qmp,
+		       json_pack("{sIsi}", "base-memory", (json_int_t)machine_of(ctx)->cfg->memory,
+				 "plugged-memory", 0));
+}
+
+/* It has none, which is an answer, too. */
+static void query_name(void *ctx, struct rwy_qmp *qmp, const json_t *args)
+{
+	rwy_qmp_return(qmp, NULL);
+}
+
+static void query_devices(void *ctx, struct rwy_qmp *qmp,
+			  json_t *(*list)(const struct rwy_pci *pci,
+					  const struct rwy_hotplug *hotplug))
 {
 	struct rwy_machine *machine = machine_of(ctx);
 
@@ -93,9 +114,19 @@ static void query_pci(void *ctx, struct rwy_qmp *qmp, const json_t *args)
 		return;
 	}
 	pthread_mutex_lock(&machine->vm.lock);
-	json_t *list = rwy_control_pci_list(machine->pci, machine->hotplug);
+	json_t *devices = list(machine->pci, machine->hotplug);
 	pthread_mutex_unlock(&machine->vm.lock);
-	rwy_qmp_return(qmp, list);
+	rwy_qmp_return(qmp, devices);
+}
+
+static void query_pci(void *ctx, struct rwy_qmp *qmp, const json_t *args)
+{
+	query_devices(ctx, qmp, rwy_control_pci_list);
+}
+
+static void query_block(void *ctx, struct rwy_qmp *qmp, const json_t *args)
+{
+	query_devices(ctx, qmp, rwy_control_block_list);
 }
 
 /* ---- names of back-ends ---- */
@@ -215,7 +246,11 @@ static void device_del(void *ctx, struct rwy_qmp *qmp, const json_t *args)
 
 static const struct rwy_qmp_command commands[] = {
 	{"query-status", "", query_status},
+	{"query-name", "", query_name},
+	{"query-kvm", "", query_kvm},
+	{"query-memory-size-summary", "", query_memory_size_summary},
 	{"query-pci", "", query_pci},
+	{"query-block", "", query_block},
 	{"query-cpus-fast", "", query_cpus_fast},
 	{"stop", "", stop},
 	{"cont", "", cont},

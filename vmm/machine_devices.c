@@ -59,6 +59,7 @@ static int open_device(struct rwy_machine *machine, const struct rwy_cfg_device 
 		.type = kinds[device->kind].type,
 		.name = name,
 		.socket_path = device->socket,
+		.backend = device->target,
 		.queues = device->queues,
 		.packed = device->packed,
 		.mac = device->has_mac ? device->mac : NULL,

@@ -57,6 +57,7 @@ struct rwy_vdev {
 	const struct rwy_vdev_transport_ops *transport; /* set when plugged in */
 	void *transport_ctx;				/* the transport's own */
 	const char *name;				/* "net0": log lines and --exit-stats */
+	const char *backend; /* the socket or file behind it, for people; may be NULL */
 	uint16_t device_id;				/* virtio 1.2 section 5 */
 	uint32_t pci_class;				/* 24 bits */
 	uint32_t config_len;

@@ -32,6 +32,7 @@ struct device {
 	struct rwy_vdev vdev;
 	const struct rwy_vdev_vu_row *row;
 	char *name;
+	char *backend; /* NULL: not known */
 	unsigned queues; /* of the user's counting; at first wanted, then there */
 	uint8_t mac[6];
 	bool mac_given;
@@ -418,6 +419,7 @@ static void vdev_close(struct rwy_vdev *vdev)
 	rwy_fd_close(&dev->wake.fd);
 	rwy_fd_close(&dev->err.fd);
 	free(dev->name);
+	free(dev->backend);
 	free(dev);
 }
 
@@ -488,6 +490,7 @@ static int open_front(struct device *dev, const struct rwy_vdev_vu_config *confi
 static struct device *describe(const struct rwy_vdev_vu_row *row,
 			       const struct rwy_vdev_vu_config *config)
 {
+	const char *backend = config->backend ? config->backend : config->socket_path;
 	struct device *dev = calloc(1, sizeof(*dev));
 
 	if (!dev)
@@ -501,10 +504,12 @@ static struct device *describe(const struct rwy_vdev_vu_row *row,
 	dev->ctx = config->ctx;
 	dev->wake.fd = dev->err.fd = -1;
 	dev->name = strdup(config->name);
+	dev->backend = backend ? strdup(backend) : NULL;
 	dev->vdev = (struct rwy_vdev){
 		.bell = rwy_poll_bell(config->poll),
 		.ops = &vdev_ops,
 		.name = dev->name,
+		.backend = dev->backend,
 		.device_id = row->device_id,
 		.pci_class = row->pci_class,
 		.config_len = row->config_len,

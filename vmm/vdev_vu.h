@@ -25,6 +25,7 @@ struct rwy_vdev_vu_config {
 	const char *name;	 /* "net0"; copied */
 	const char *socket_path; /* NULL: use fd */
 	int *fd;		 /* a connected socket, taken; then a lost back-end stays lost */
+	const char *backend;	 /* what it is to be called, NULL: socket_path; copied */
 	unsigned queues;	 /* net: pairs. 0: one. Fewer if the back-end has fewer */
 	bool packed;		 /* offer the packed ring, where the back-end has it */
 	bool no_mergeable;	 /* net: hide VIRTIO_NET_F_MRG_RXBUF */

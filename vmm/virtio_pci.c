@@ -274,3 +274,10 @@ close_fds:
 	free(t);
 	return rc;
 }
+
+struct rwy_vdev *rwy_virtio_pci_vdev(const struct rwy_pci_dev *dev)
+{
+	if (dev->ops != &pci_ops)
+		return NULL;
+	return RWY_CONTAINER_OF(dev, const struct rwy_virtio_pci, pci)->vdev;
+}

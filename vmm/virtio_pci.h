@@ -20,5 +20,7 @@
  */
 RWY_MUST_CHECK int rwy_virtio_pci_open(struct rwy_pci *pci, struct rwy_pci_dev *bridge,
 				       struct rwy_vdev *vdev);
+/* What was plugged in there; NULL: no virtio device. */
+struct rwy_vdev *rwy_virtio_pci_vdev(const struct rwy_pci_dev *dev);
 
 #endif

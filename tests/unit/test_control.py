@@ -20,6 +20,8 @@ from qmp_client import Client, Failed  # noqa: E402
 
 VMM, TINY, BLK = sys.argv[1:4]
 SECONDS = 30
+# Where a machine that serves a file finds ringway-blk.
+os.environ["PATH"] = f"{pathlib.Path(BLK).resolve().parent}:{os.environ['PATH']}"
 
 
 class Bench:
@@ -94,6 +96,10 @@ def status(stack):
     for cpu in cpus:
         name = pathlib.Path(f"/proc/{b.vmm.pid}/task/{cpu['thread-id']}/comm").read_text()
         assert name == f"vcpu{cpu['cpu-index']}\n", name
+    assert c.run("query-kvm") == {"enabled": True, "present": True}
+    assert c.run("query-name") == {}
+    assert c.run("query-memory-size-summary") == {"base-memory": 16 << 20, "plugged-memory": 0}
+    assert c.run("query-block") == []
     names = {command["name"] for command in c.run("query-commands")}
     assert {"qmp_capabilities", "quit", "device_add", "device_del", "query-pci"} <= names
     c.run("quit")
@@ -158,6 +164,31 @@ def behind(c, port):
     return [d["qdev_id"] for d in bridges[0]["pci_bridge"]["devices"]]
 
 
+def disks(c):
+    """By query-block: the file, size and whether it is read-only."""
+    found = {}
+    for disk in c.run("query-block"):
+        inside = disk["inserted"]
+        assert inside["file"] == inside["image"]["filename"]
+        assert disk["qdev"] == f"/machine/peripheral/{disk['device']}/virtio-backend"
+        assert not disk["removable"] and not disk["locked"]
+        found[disk["device"]] = (inside["file"], inside["image"]["virtual-size"], inside["ro"])
+    return found
+
+
+def cold_disks(stack):
+    """Those of the command line: by the file where we serve it ourselves."""
+    file = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())) / "file"
+    file.write_bytes(bytes(4096))
+    b = Bench(stack, "h", "--disk", "socket=@/blk", "--disk", f"file={file}")
+    path = b.blk("blk")
+    c = b.client()
+    wait_for(lambda: c.run("query-status")["status"] == "running")
+    assert disks(c) == {"disk0": (path, 1 << 20, False), "disk1": (str(file), 4096, False)}
+    c.run("quit")
+    b.ends()
+
+
 def devices(stack):
     b = Bench(stack, "h", "--root-ports", "2")
     c = b.client()
@@ -165,11 +196,13 @@ def devices(stack):
     for _ in range(10):
         c.run("device_add", driver="vhost-user-blk-pci", id="d1", socket=path)
         assert behind(c, "rp1") == ["d1"]
+        assert disks(c) == {"d1": (path, 1 << 20, False)}
         # The guest does not look at it, so nobody need be asked.
         c.run("device_del", id="d1")
         assert c.event("DEVICE_DELETED")["data"] == {
             "device": "d1", "path": "/machine/peripheral/d1"}
         assert behind(c, "rp1") == []
+        assert disks(c) == {}
     c.run("device_add", driver="vhost-user-blk-pci", id="d2", socket=path, bus="rp2",
           **{"num-queues": "1", "packed": True})
     assert behind(c, "rp2") == ["d2"]
@@ -278,8 +311,8 @@ def refuses(stack):
     assert file.exists()
 
 
-TESTS = [status, power_button, resets, prelaunch, devices, names, refusals, silent_backend,
-         refuses]
+TESTS = [status, power_button, resets, prelaunch, cold_disks, devices, names, refusals,
+         silent_backend, refuses]
 
 print(f"1..{len(TESTS)}")
 failed = 0
