@@ -32,6 +32,14 @@ static int call(const struct rwy_vfio *vfio, unsigned long request, void *arg)
 	return vfio->sys->ioctl(vfio->sys->ctx, vfio->fd, request, arg);
 }
 
+/* The whole pages of a region. What is smaller than one may be mapped where it has it to itself,
+ * and that the kernel has seen to (vfio_pci_probe_mmaps). */
+static uint64_t mappable(const struct rwy_vfio_region *region)
+{
+	return RWY_MAX(RWY_ALIGN_DOWN(region->size, (uint64_t)PAGE),
+		       region->size ? (uint64_t)PAGE : 0);
+}
+
 static int add_area(struct rwy_vfio_region *region, uint64_t off, uint64_t len)
 {
 	const struct rwy_vfio_area *last =
@@ -39,7 +47,7 @@ static int add_area(struct rwy_vfio_region *region, uint64_t off, uint64_t len)
 
 	if (len == 0)
 		return 0;
-	if ((off | len) % PAGE || !rwy_base_inside(off, len, region->size) ||
+	if ((off | len) % PAGE || !rwy_base_inside(off, len, mappable(region)) ||
 	    region->nr_areas == RWY_VFIO_AREAS || (last && off < last->off + last->len))
 		return -EPROTO;
 	region->areas[region->nr_areas++] = (struct rwy_vfio_area){off, len};
@@ -64,7 +72,7 @@ static int read_areas(struct rwy_vfio_region *region, const struct vfio_region_i
 					VFIO_REGION_INFO_CAP_SPARSE_MMAP, sizeof(*cap), &left);
 	}
 	if (!cap)
-		return add_area(region, 0, RWY_ALIGN_DOWN(region->size, (uint64_t)PAGE));
+		return add_area(region, 0, mappable(region));
 	if (cap->nr_areas > (left - sizeof(*cap)) / sizeof(cap->areas[0]))
 		return -EPROTO;
 	for (unsigned i = 0; !err && i < cap->nr_areas; i++) {

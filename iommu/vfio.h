@@ -31,7 +31,7 @@ enum rwy_vfio_irq_index {
 	RWY_VFIO_IRQS,
 };
 
-/* May be mapped: whole pages, inside the region, in order. */
+/* May be mapped: whole pages, inside the region or the one page that it is a part of, in order. */
 struct rwy_vfio_area {
 	uint64_t off, len;
 };

@@ -47,12 +47,19 @@ static void regions(void **state)
 	rig_make(&rig);
 	rig.f->sizes[5] = 0x1800; /* not whole pages: the rest is not mapped */
 	rig.f->region_flags[5] = rig.f->region_flags[0];
+	rig.f->sizes[4] = 0x400; /* has a page to itself, says the kernel */
+	rig.f->region_flags[4] = rig.f->region_flags[0];
+	rig.f->sizes[2] = 0x400; /* has not */
+	rig.f->region_flags[2] = rig.f->region_flags[0] & ~VFIO_REGION_INFO_FLAG_MMAP;
 	assert_int_equal(rig_open(&rig), 0);
 	assert_int_equal(rig.vfio.regions[0].size, 0x4000);
 	assert_int_equal(rig.vfio.regions[0].nr_areas, 1);
 	assert_int_equal(rig.vfio.regions[0].areas[0].len, 0x4000);
 	assert_int_equal(rig.vfio.regions[1].size, 0);
 	assert_int_equal(rig.vfio.regions[5].areas[0].len, 0x1000);
+	assert_int_equal(rig.vfio.regions[4].areas[0].len, 0x1000);
+	assert_int_equal(rig.vfio.regions[2].nr_areas, 0);
+	assert_int_equal(rwy_vfio_write(&rig.vfio, 4, 0x400, &value, 4), -ERANGE);
 	assert_int_equal(rig.vfio.regions[RWY_VFIO_CONFIG].nr_areas, 0);
 	assert_int_equal(rwy_vfio_write(&rig.vfio, 0, 0x3ffc, &value, 4), 0);
 	assert_int_equal(fake_vfio_peek32(rig.f, 0, 0x3ffc), 0x12345678);
