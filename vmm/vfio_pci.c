@@ -89,8 +89,9 @@ static bool pci_reset(struct rwy_pci_dev *dev)
 	if (t->gone)
 		return true;
 	t->asleep = false;
-	rwy_vfio_vectors_reset(t);
+	rwy_vfio_vectors_quiet(t);
 	reset_hardware(t);
+	rwy_vfio_vectors_power_on(t);
 	return true;
 }
 
@@ -243,7 +244,7 @@ int rwy_vfio_pci_open(const struct rwy_vfio_pci_config *config, struct rwy_space
 			  t->vfio.name, strerror(-err));
 		goto let_go;
 	}
-	rwy_vfio_vectors_reset(t);
+	rwy_vfio_vectors_power_on(t);
 	return (int)t->pci.slot;
 
 let_go:

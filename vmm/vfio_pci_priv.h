@@ -97,7 +97,9 @@ RWY_MUST_CHECK int rwy_vfio_vectors_init(struct rwy_vfio_pci *t);
 void rwy_vfio_vectors_fini(struct rwy_vfio_pci *t);
 /* The guest wrote configuration space: what is enabled may be different. */
 void rwy_vfio_vectors_follow(struct rwy_vfio_pci *t, unsigned off, unsigned len);
-/* Everything off, as after power-on. */
-void rwy_vfio_vectors_reset(struct rwy_vfio_pci *t);
+/* Everything off, before the hardware is reset. */
+void rwy_vfio_vectors_quiet(struct rwy_vfio_pci *t);
+/* As after power-on: by INTx, until the guest says otherwise. */
+void rwy_vfio_vectors_power_on(struct rwy_vfio_pci *t);
 
 #endif

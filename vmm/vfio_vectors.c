@@ -257,13 +257,17 @@ int rwy_vfio_vectors_init(struct rwy_vfio_pci *t)
 	return err;
 }
 
-void rwy_vfio_vectors_reset(struct rwy_vfio_pci *t)
+void rwy_vfio_vectors_quiet(struct rwy_vfio_pci *t)
 {
 	leave_mode(t);
 	if (t->msi_vectors.msix)
 		rwy_msix_reset(t->msi_vectors.msix);
 	if (t->msix_vectors.msix)
 		rwy_msix_reset(t->msix_vectors.msix);
+}
+
+void rwy_vfio_vectors_power_on(struct rwy_vfio_pci *t)
+{
 	start_intx(t);
 }
 

@@ -478,6 +478,8 @@ static int device_ioctl(struct fake_vfio *fake, struct fake_vfio_function *f, un
 		return reset_bus(fake, arg);
 	case VFIO_DEVICE_RESET:
 		f->resets++;
+		for (unsigned i = RWY_VFIO_INTX; i <= RWY_VFIO_MSIX; i++)
+			f->loud_reset |= f->live[i] > 0;
 		fake_vfio_note(fake, "reset");
 		return 0;
 	}

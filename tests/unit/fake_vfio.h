@@ -39,6 +39,7 @@ struct fake_vfio_function {
 	unsigned live[RWY_VFIO_IRQS];			/* vectors that are on */
 	int resample_fd;
 	unsigned resets;
+	bool loud_reset;   /* it was reset with interrupts on */
 	unsigned restarts; /* MSI or MSI-X switched on */
 	unsigned set_calls;
 	bool opened;

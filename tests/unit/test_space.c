@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define OTHER "0000:01:10.2"
 
@@ -242,6 +245,29 @@ static void memory_not_pinned(void **state)
 	vfio_rig_refused(&rig, -ENOMEM, "4 MiB must be pinned");
 }
 
+/* Of a user who may not lock memory as he likes: said before the kernel is asked, with the number.
+ */
+static void memlock_too_small(void **state)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[2], fewer[2];
+	struct rlimit limit, low;
+	struct vfio_rig rig;
+
+	assert_int_equal(syscall(SYS_capget, &head, caps), 0);
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	memcpy(fewer, caps, sizeof(caps));
+	fewer[0].effective &= ~(1u << CAP_IPC_LOCK);
+	assert_int_equal(syscall(SYS_capset, &head, fewer), 0);
+	low = (struct rlimit){1 << 20, limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+	open_one(&rig, *state);
+	vfio_rig_refused(&rig, -ENOMEM,
+			 "this process may pin 1 MiB: raise the limit with ulimit -l");
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	assert_int_equal(syscall(SYS_capset, &head, caps), 0);
+}
+
 static void too_many_mappings(void **state)
 {
 	struct vfio_rig rig;
@@ -298,6 +324,7 @@ int main(void)
 		RIG_TEST(no_type1),
 		RIG_TEST(other_iommu),
 		RIG_TEST(memory_not_pinned),
+		RIG_TEST(memlock_too_small),
 		RIG_TEST(too_many_mappings),
 		RIG_TEST(reserved_by_the_bus),
 		RIG_TEST(kvm_refuses),

@@ -210,6 +210,46 @@ static void asleep(void **state)
 	rig_end(&rig);
 }
 
+/* Asleep or not, decoded or not, here or there: in any order, it is where the guest has it or
+ * nowhere.
+ */
+static void power_storm(void **state)
+{
+	struct rig rig;
+	unsigned power = 0, command = 0;
+
+	rig_start(&rig, state);
+	for (unsigned i = 0; i < 3000; i++) {
+		rig.host.fake.nr_notes = 0;
+		if (i % 2)
+			out(&rig, PM + PCI_PM_CTRL, 1 + i % 4 / 2, power = i * 7 % 5 % 4);
+		if (i % 3 == 0)
+			out(&rig, 0x04, 2, command = i * 5 % 7 < 4 ? MEMORY : 0);
+		if (i % 5 == 0)
+			out(&rig, 0x10, 4, 0xd0000000 + i % 4 * 0x100000);
+		assert_int_equal(fake_memslot_count(), power || !command ? 0 : 3);
+	}
+	rig_end(&rig);
+}
+
+/* A BAR smaller than a page that has one to itself: the guest has the page. */
+static void small_bar(void **state)
+{
+	struct rig rig;
+	uint32_t *at;
+
+	rig_make(&rig, state);
+	rig.f->sizes[2] = 0x400;
+	rig.f->region_flags[2] = rig.f->region_flags[0];
+	assert_int_equal(rig_plug(&rig), SLOT);
+	out(&rig, 0x04, 2, MEMORY);
+	assert_int_equal(fake_memslot_count(), 4);
+	at = fake_memslot_at(bar_at(&rig, 2) + 0x3fc);
+	*at = 0xabcd;
+	assert_int_equal(fake_vfio_peek32(rig.f, 2, 0x3fc), 0xabcd);
+	rig_end(&rig);
+}
+
 /* No slot left: it exits, and works. */
 static void no_slot(void **state)
 {
@@ -374,6 +414,41 @@ static void intx(void **state)
 	rig_end(&rig);
 }
 
+/* All three kinds on and off, with whatever in their registers: one at a time, and nothing stays.
+ */
+static void mode_storm(void **state)
+{
+	struct rig rig;
+
+	rig_make(&rig, state);
+	rig.f->irq_counts[RWY_VFIO_INTX] = 1;
+	fake_vfio_poke32(rig.f, RWY_VFIO_CONFIG, 0x3c, 0x0000020a);
+	assert_int_equal(rig_plug(&rig), SLOT);
+	out(&rig, 0x04, 2, MEMORY);
+	for (unsigned i = 0; i < 3000; i++) {
+		program(&rig, i % 3, 0xfee00000 + i % 7 * 0x1000, i % 200, i % 5 == 0);
+		out(&rig, MSI + 4, 4, i % 17 ? 0xfee03000 : i * 0x10001);
+		out(&rig, MSI + 12, 2, i);
+		if (i % 4 == 0)
+			out(&rig, MSI + 2, 2, i * 7 % 0x80);
+		if (i % 3 == 0)
+			out(&rig, MSIX + 2, 2, i * 5 % 4 << 14);
+		unsigned kinds = (rig.f->live[RWY_VFIO_INTX] > 0) +
+				 (rig.f->live[RWY_VFIO_MSI] > 0) + (rig.f->live[RWY_VFIO_MSIX] > 0);
+		assert_in_range(kinds, 0, 1);
+	}
+	out(&rig, MSI + 2, 2, 0);
+	out(&rig, MSIX + 2, 2, 0x8000);
+	out(&rig, MSIX + 2, 2, 0);
+	assert_int_equal(rig.f->live[RWY_VFIO_INTX], 1);
+	assert_int_equal(rig.f->live[RWY_VFIO_MSI] + rig.f->live[RWY_VFIO_MSIX], 0);
+	assert_int_equal(rig.guest.irq->wired, 1); /* INTx */
+	rwy_pci_reset(rig.guest.pci, rig_quiet, &rig.guest);
+	assert_int_equal(rig.guest.irq->gsis, 0);
+	assert_false(rig.f->loud_reset);
+	rig_end(&rig);
+}
+
 /* ---- life ---- */
 
 /* Deaf first, like new afterwards; the BARs are where they were at power-on. */
@@ -396,6 +471,7 @@ static void guest_reset(void **state)
 	assert_int_equal(rig.guest.irq->gsis, 0);
 	assert_int_equal(fake_memslot_count(), 0);
 	assert_int_equal(bar_at(&rig, 0), at);
+	assert_false(rig.f->loud_reset);
 	rig_end(&rig);
 }
 
@@ -485,6 +561,8 @@ int main(void)
 		RIG_TEST(bar_over_ram),
 		RIG_TEST(decode_storm),
 		RIG_TEST(asleep),
+		RIG_TEST(power_storm),
+		RIG_TEST(small_bar),
 		RIG_TEST(no_slot),
 		RIG_TEST(msix_lazily),
 		RIG_TEST(masked_is_pending),
@@ -492,6 +570,7 @@ int main(void)
 		RIG_TEST(absurd_msi_addresses),
 		RIG_TEST(msi),
 		RIG_TEST(intx),
+		RIG_TEST(mode_storm),
 		RIG_TEST(guest_reset),
 		RIG_TEST(host_wants_it_back),
 		RIG_TEST(guest_is_asked_first),
