@@ -205,8 +205,10 @@ static int set_vfio(void *ctx, char *value, struct rwy_opt_why *why)
 	struct rwy_cfg_vfio *vfio = &cfg->vfio[cfg->nr_vfio];
 	uint64_t fd = INT_MAX, iommu_fd = INT_MAX;
 	const char *token = "";
+	bool port = false;
 	uint8_t bytes[16];
 	const struct rwy_opt_key keys[] = {
+		{"port", RWY_OPT_FLAG, {.flag = &port}, 0, 0},
 		{"fd", RWY_OPT_UINT, {.num = &fd}, 0, INT_MAX - 1},
 		{"iommu-fd", RWY_OPT_UINT, {.num = &iommu_fd}, 0, INT_MAX - 1},
 		{"token", RWY_OPT_STR, {.str = &token}, 0, 0},
@@ -234,6 +236,7 @@ static int set_vfio(void *ctx, char *value, struct rwy_opt_why *why)
 	vfio->fd = fd == INT_MAX ? -1 : (int)fd;
 	vfio->iommu_fd = iommu_fd == INT_MAX ? -1 : (int)iommu_fd;
 	snprintf(vfio->token, sizeof(vfio->token), "%s", token);
+	vfio->port = port;
 	cfg->nr_vfio++;
 	return 0;
 }
@@ -318,9 +321,12 @@ static const struct rwy_opt opts[] = {
 	 "A disk, served over vhost-user at the socket, or by a ringway-blk that is started for\n"
 	 "this file. Again for more disks.",
 	 set_disk},
-	{"vfio", "BDF|PATH[,fd=N][,iommu-fd=N][,token=UUID]",
+	{"vfio", "BDF|PATH[,port][,fd=N][,iommu-fd=N][,token=UUID]",
 	 "A PCI function of the host, bound to vfio-pci, given to the guest: by its name\n"
 	 "(0000:01:10.0) or its path in /sys. Again for more. All guest memory is then pinned.\n"
+	 "port: behind a root port, where the guest is asked to let go of it, by device_del or\n"
+	 "when the host wants it back; it has no I/O ports there. They are vfio0, vfio1 and so "
+	 "on.\n"
 	 "fd, iommu-fd: open files of its group and a VFIO container, or of its own character\n"
 	 "device and /dev/iommu, that are used instead of opening them. token: that of its PF,\n"
 	 "where vfio-pci has that one, too; the PF's own user makes it up.",
@@ -331,16 +337,18 @@ static const struct rwy_opt opts[] = {
 	 set_serial},
 	{"qmp", "PATH",
 	 "Make a control socket that speaks QMP, as QEMU's does, to one client at a time:\n"
-	 "query-status, query-version, query-commands, query-cpus-fast, query-pci, stop, cont,\n"
-	 "system_powerdown, system_reset, quit; chardev-add and -remove, netdev_add and _del,\n"
-	 "device_add and device_del. Devices come with driver=vhost-user-blk-pci or\n"
+	 "query-status, query-pci, query-block, query-cpus-fast and what else query-commands\n"
+	 "names, stop, cont, system_powerdown, system_reset, quit; chardev-add and -remove,\n"
+	 "netdev_add and _del, device_add and device_del. Devices come with "
+	 "driver=vhost-user-blk-pci or\n"
 	 "virtio-net-pci, id=NAME and socket=PATH of the back-end, or chardev=, netdev= as named\n"
 	 "before; also bus=rpN, packed, queues (blk: num-queues), mac. driver=vfio-pci comes with\n"
 	 "host=BDF.",
 	 set_qmp},
 	{"root-ports", "N",
-	 "PCI Express slots for device_add, 0 to 16: rp1, rp2 and so on. 4 where there is --qmp,\n"
-	 "if not given.",
+	 "PCI Express slots for device_add and --vfio BDF,port, 0 to 16: rp1, rp2 and so on. If "
+	 "not\n"
+	 "given, those that --vfio takes, and 4 more where there is --qmp.",
 	 set_root_ports},
 	{"exit-stats", "FILE",
 	 "When the machine ends, and at each SIGUSR1, write what its exits were to FILE: JSON\n"

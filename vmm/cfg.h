@@ -33,6 +33,7 @@ struct rwy_cfg_vfio {
 	int fd;	      /* of its group or itself, handed in by whoever started us; -1: none */
 	int iommu_fd; /* of the container or /dev/iommu; -1: none */
 	char token[RWY_TOKEN_LEN]; /* empty: none */
+	bool port;		   /* behind a root port, so that the guest can let go of it */
 };
 
 enum rwy_cfg_serial { RWY_CFG_SERIAL_STDIO, RWY_CFG_SERIAL_FILE, RWY_CFG_SERIAL_OFF };

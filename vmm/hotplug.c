@@ -176,23 +176,31 @@ void *rwy_hotplug_ctx(const struct rwy_hotplug *hotplug)
 	return hotplug->config.ctx;
 }
 
-void rwy_hotplug_ready(struct rwy_hotplug_dev *dev)
+static int plug(struct port *port)
 {
-	struct port *port = RWY_CONTAINER_OF(dev, struct port, dev);
-	const struct rwy_hotplug_config *config = &port->hotplug->config;
 	struct rwy_pci_dev *bridge = rwy_root_port_pci(port->root_port);
 	int rc;
 
-	if (port->state != OPENING)
-		return;
-	pthread_mutex_lock(config->lock);
-	rc = dev->row->plug(dev, bridge);
+	pthread_mutex_lock(port->hotplug->config.lock);
+	rc = port->dev.row->plug(&port->dev, bridge);
 	if (rc >= 0) {
 		port->pci = bridge->child;
 		port->state = PLUGGED;
 		rwy_root_port_arrived(port->root_port);
 	}
-	pthread_mutex_unlock(config->lock);
+	pthread_mutex_unlock(port->hotplug->config.lock);
+	return rc;
+}
+
+void rwy_hotplug_ready(struct rwy_hotplug_dev *dev)
+{
+	struct port *port = RWY_CONTAINER_OF(dev, struct port, dev);
+	const struct rwy_hotplug_config *config = &port->hotplug->config;
+	int rc;
+
+	if (port->state != OPENING)
+		return;
+	rc = plug(port);
 	rwy_poll_timer_cancel(config->poll, &port->timer);
 	if (rc < 0) {
 		/* Not closed in here, where its front-end has called. */
@@ -277,6 +285,28 @@ int rwy_hotplug_add(struct rwy_hotplug *hotplug, const char *driver, const char 
 	if (rc < 0)
 		free_port(port);
 	return rc;
+}
+
+int rwy_hotplug_put(struct rwy_hotplug *hotplug, const char *driver, const char *id, void *device)
+{
+	struct rwy_opt_why why;
+	struct port *port;
+	int rc = check(hotplug, driver, id, NULL, &why);
+
+	if (rc) {
+		rwy_error("%s: %s", id, why.text);
+		return rc;
+	}
+	port = find_port(hotplug, NULL);
+	port->dev.row = rwy_hotplug_rows_find(driver);
+	strcpy(port->dev.id, id);
+	port->dev.device = device;
+	rc = plug(port);
+	if (rc < 0)
+		free_port(port);
+	else
+		rwy_debug("%s: is at %s", id, port->name);
+	return RWY_MIN(rc, 0);
 }
 
 /* ---- removing ---- */

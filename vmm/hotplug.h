@@ -72,6 +72,10 @@ void rwy_hotplug_close(struct rwy_hotplug *hotplug);
  * already. */
 RWY_MUST_CHECK int rwy_hotplug_add(struct rwy_hotplug *hotplug, const char *driver, const char *id,
 				   const char *bus, const json_t *args, struct rwy_opt_why *why);
+/* One that is there from the start, at any port; device is what the driver's row would have made.
+ * -errno, logged: the caller keeps it. */
+RWY_MUST_CHECK int rwy_hotplug_put(struct rwy_hotplug *hotplug, const char *driver, const char *id,
+				   void *device);
 /* -ENODEV: there is none; -EBUSY: it has been asked for already. 0: `deleted` or `kept` follow. */
 RWY_MUST_CHECK int rwy_hotplug_del(struct rwy_hotplug *hotplug, const char *id);
 /* The guest is about to be reset, bus lock held: what it was asked for goes now. */

@@ -54,7 +54,6 @@ struct rwy_machine {
 	struct rwy_control *control; /* NULL: no --qmp */
 	struct rwy_kvm_vfio kvm_vfio;
 	struct rwy_space *space; /* of functions of the host; NULL until there is one */
-	unsigned nr_vfio;	 /* that are plugged in */
 	struct rwy_exit_stats stats;
 	int serial_fd;	 /* of --serial file= */
 	int requests_fd; /* eventfd: look at requests */
@@ -101,8 +100,8 @@ void rwy_machine_close_devices(struct rwy_machine *machine);
 
 /* machine_vfio.c */
 
-/* Those of the command line. -errno, logged. */
-RWY_MUST_CHECK int rwy_machine_plug_vfio(struct rwy_machine *machine);
+/* Those of the command line that go on bus 0, or at a port. -errno, logged. */
+RWY_MUST_CHECK int rwy_machine_plug_vfio(struct rwy_machine *machine, bool port);
 /* One function more, behind bridge or on bus 0 (NULL), bus lock held or before vCPUs run. Its slot
  * or -errno, logged. */
 RWY_MUST_CHECK int rwy_machine_add_vfio(struct rwy_machine *machine,

@@ -129,11 +129,11 @@ static void on_kept(void *ctx, const char *id)
 static int open_ports(struct rwy_machine *machine)
 {
 	const struct rwy_cfg *cfg = machine->cfg;
-	const struct rwy_hotplug_config config = {
+	unsigned needed = cfg->qmp ? DEFAULT_PORTS : 0;
+	struct rwy_hotplug_config config = {
 		.poll = machine->poll,
 		.pci = machine->pci,
 		.lock = &machine->vm.lock,
-		.nr_ports = cfg->has_root_ports ? cfg->root_ports : DEFAULT_PORTS,
 		.fewer = !cfg->has_root_ports,
 		.added = on_added,
 		.deleted = on_deleted,
@@ -142,8 +142,11 @@ static int open_ports(struct rwy_machine *machine)
 	};
 	int err;
 
+	for (unsigned i = 0; i < cfg->nr_vfio; i++)
+		needed += cfg->vfio[i].port;
+	config.nr_ports = cfg->has_root_ports ? cfg->root_ports : needed;
 	/* Nobody else adds devices, and each port costs a guest time to start. */
-	if (!cfg->qmp && !cfg->has_root_ports)
+	if (!needed && !cfg->has_root_ports)
 		return 0;
 	err = rwy_hotplug_open(&machine->hotplug, &config);
 	if (err)
@@ -165,9 +168,11 @@ int rwy_machine_plug_devices(struct rwy_machine *machine)
 		rwy_debug("%s: PCI 00:%02x.0", vdev->name, slot);
 		machine->nr_plugged++;
 	}
-	int err = rwy_machine_plug_vfio(machine);
+	int err = rwy_machine_plug_vfio(machine, false);
 
-	return err ? err : open_ports(machine);
+	if (!err)
+		err = open_ports(machine);
+	return err ? err : rwy_machine_plug_vfio(machine, true);
 }
 
 void rwy_machine_close_devices(struct rwy_machine *machine)

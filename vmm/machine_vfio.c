@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -70,21 +71,47 @@ int rwy_machine_add_vfio(struct rwy_machine *machine, const struct rwy_cfg_vfio 
 	return err ? err : rwy_vfio_pci_open(&config, &device);
 }
 
-int rwy_machine_plug_vfio(struct rwy_machine *machine)
+static int plug_on_root(struct rwy_machine *machine, const struct rwy_cfg_vfio *vfio,
+			const char *name)
 {
-	while (machine->nr_vfio < machine->cfg->nr_vfio) {
-		const struct rwy_cfg_vfio *vfio = &machine->cfg->vfio[machine->nr_vfio];
-		char name[16];
-		int slot;
+	int slot = rwy_machine_add_vfio(machine, vfio, name, NULL);
 
-		snprintf(name, sizeof(name), "vfio%u", machine->nr_vfio);
-		slot = rwy_machine_add_vfio(machine, vfio, name, NULL);
-		if (slot < 0)
-			return slot;
-		rwy_debug("%s: %s is PCI 00:%02x.0", name, vfio->bdf, slot);
-		machine->nr_vfio++;
-	}
+	if (slot < 0)
+		return slot;
+	rwy_debug("%s: %s is PCI 00:%02x.0", name, vfio->bdf, slot);
 	return 0;
+}
+
+/* As device_add would have done it, with descriptors where they were handed in. */
+static int plug_at_port(struct rwy_machine *machine, const struct rwy_cfg_vfio *vfio,
+			const char *name)
+{
+	struct rwy_cfg_vfio *copy = malloc(sizeof(*copy));
+	int err;
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *vfio;
+	err = rwy_hotplug_put(machine->hotplug, "vfio-pci", name, copy);
+	if (err)
+		free(copy);
+	return err;
+}
+
+int rwy_machine_plug_vfio(struct rwy_machine *machine, bool port)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < machine->cfg->nr_vfio; i++) {
+		const struct rwy_cfg_vfio *vfio = &machine->cfg->vfio[i];
+		char name[16];
+
+		snprintf(name, sizeof(name), "vfio%u", i);
+		if (vfio->port == port)
+			err = port ? plug_at_port(machine, vfio, name)
+				   : plug_on_root(machine, vfio, name);
+	}
+	return err;
 }
 
 void rwy_machine_close_vfio(struct rwy_machine *machine)

@@ -114,7 +114,7 @@ static void functions(void **state)
 
 	(void)state;
 	struct result r = parse(&cfg, "--kernel|k|--vfio|01:10.0,fd=5,iommu-fd=6"
-				      "|--vfio|/sys/bus/pci/devices/0001:02:1f.7/,fd=7"
+				      "|--vfio|/sys/bus/pci/devices/0001:02:1f.7/,fd=7,port"
 				      ",token=01234567-89AB-cdef-0123-456789abcdef");
 	assert_string_equal(r.err, "");
 	assert_int_equal(cfg.nr_vfio, 2);
@@ -123,6 +123,8 @@ static void functions(void **state)
 	assert_int_equal(cfg.vfio[0].iommu_fd, 6);
 	assert_string_equal(cfg.vfio[1].bdf, "0001:02:1f.7");
 	assert_int_equal(cfg.vfio[1].iommu_fd, -1);
+	assert_false(cfg.vfio[0].port);
+	assert_true(cfg.vfio[1].port);
 	assert_string_equal(cfg.vfio[0].token, "");
 	assert_string_equal(cfg.vfio[1].token, "01234567-89AB-cdef-0123-456789abcdef");
 }
@@ -162,6 +164,7 @@ static void refused(void **state)
 		"--kernel|k|--vfio|0000:00:1",
 		"--kernel|k|--vfio|/sys",
 		"--kernel|k|--vfio|01:10.0,fd=x",
+		"--kernel|k|--vfio|01:10.0,fd=3,port=x",
 		"--kernel|k|--vfio|01:10.0,fd=3,token=",
 		"--kernel|k|--vfio|01:10.0,fd=3,token=0123",
 		"--kernel|k|--vfio|01:10.0,fd=3,token=01234567-89ab-cdef-0123-456789abcdeg",

@@ -51,23 +51,28 @@ static void toy_close(struct rwy_pci_dev *pci)
 
 static const struct rwy_pci_dev_ops toy_ops = {.reset = toy_reset, .close = toy_close};
 
-static int row_open(struct rwy_hotplug_dev *dev, const json_t *args, struct rwy_opt_why *why)
+static struct toy *toy_make(struct bench *b, const char *name)
 {
 	static const struct rwy_pci_id id = {.vendor = 0x1234, .device = 0x5678};
-	struct bench *b = rwy_hotplug_ctx(dev->hotplug);
-	struct toy *toy;
+	struct toy *toy = calloc(1, sizeof(*toy));
 
-	if (b->bad_open)
-		return rwy_opt_fail(why, "not today");
-	toy = calloc(1, sizeof(*toy));
 	toy->bench = b;
-	toy->dev = dev;
 	toy->slow = b->slow;
-	rwy_pci_dev_init(&toy->pci, &toy_ops, dev->id, &id);
+	rwy_pci_dev_init(&toy->pci, &toy_ops, name, &id);
 	rwy_pci_dev_add_bar(&toy->pci, 0, 0x4000);
 	b->last = toy;
 	b->nr_open++;
-	dev->device = toy;
+	return toy;
+}
+
+static int row_open(struct rwy_hotplug_dev *dev, const json_t *args, struct rwy_opt_why *why)
+{
+	struct bench *b = rwy_hotplug_ctx(dev->hotplug);
+
+	if (b->bad_open)
+		return rwy_opt_fail(why, "not today");
+	dev->device = toy_make(b, dev->id);
+	b->last->dev = dev;
 	if (!b->later)
 		rwy_hotplug_ready(dev);
 	return 0;
@@ -217,6 +222,33 @@ static void comes_and_goes(void **state)
 	close_bench(&b);
 }
 
+/* Nobody has asked for it, so nobody is told; it leaves as others do. */
+static void there_from_the_start(void **state)
+{
+	struct bench b;
+
+	open_bench(&b, 2, false);
+	assert_int_equal(rwy_hotplug_put(b.hotplug, "toy", "a", toy_make(&b, "a")), 0);
+	assert_true(present(&b, 1));
+	assert_string_equal(rwy_hotplug_id_of(b.hotplug, &b.last->pci), "a");
+	heard(&b, "");
+	b.bad_plug = true;
+	assert_int_equal(rwy_hotplug_put(b.hotplug, "toy", "b", toy_make(&b, "b")), -ENOSPC);
+	toy_free(b.last);
+	assert_int_equal(rwy_hotplug_put(b.hotplug, "toy", "a", NULL), -EINVAL);
+	b.bad_plug = false;
+	assert_int_equal(add(&b, "b", NULL), 0);
+	heard(&b, "added b;");
+	assert_true(present(&b, 2));
+	assert_int_equal(rwy_hotplug_put(b.hotplug, "toy", "c", NULL), -EINVAL);
+	indicate(&b, 1, ON);
+	assert_int_equal(rwy_hotplug_del(b.hotplug, "a"), 0);
+	indicate(&b, 1, OFF);
+	heard(&b, "deleted a;");
+	assert_int_equal(b.nr_open, 1);
+	close_bench(&b);
+}
+
 static void is_kept(void **state)
 {
 	struct bench b;
@@ -351,9 +383,13 @@ static void few_slots(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(comes_and_goes),    cmocka_unit_test(is_kept),
-		cmocka_unit_test(reset_while_asked), cmocka_unit_test(slow_to_leave),
-		cmocka_unit_test(failures),	     cmocka_unit_test(ends_in_the_middle),
+		cmocka_unit_test(comes_and_goes),
+		cmocka_unit_test(there_from_the_start),
+		cmocka_unit_test(is_kept),
+		cmocka_unit_test(reset_while_asked),
+		cmocka_unit_test(slow_to_leave),
+		cmocka_unit_test(failures),
+		cmocka_unit_test(ends_in_the_middle),
 		cmocka_unit_test(few_slots),
 	};
 
