@@ -50,20 +50,24 @@ static json_t *regions(const struct rwy_pci_dev *dev)
 
 	for (unsigned i = 0; i < RWY_PCI_BARS; i++) {
 		const uint8_t *reg = dev->config + rwy_pci_bar_register(i);
-		bool rom = i == RWY_PCI_ROM;
-		bool wide = !rom && (reg[0] & PCI_BASE_ADDRESS_MEM_TYPE_64);
+		bool wide = rwy_pci_bar_is_wide(dev, i), ports = rwy_pci_bar_is_ports(dev, i);
 		uint64_t addr = get32(reg) & ~(dev->bars[i].size - 1);
+		json_t *region;
 
 		if (dev->bars[i].size == 0)
 			continue;
 		if (wide)
 			addr |= (uint64_t)get32(reg + 4) << 32;
-		json_array_append_new(list,
-				      json_pack("{sisssIsIsbsb}", "bar", i, "type", "memory",
-						"address", (json_int_t)addr, "size",
-						(json_int_t)dev->bars[i].size, "prefetch",
-						!rom && (reg[0] & PCI_BASE_ADDRESS_MEM_PREFETCH),
-						"mem_type_64", wide));
+		region = json_pack("{sisssIsI}", "bar", i, "type", ports ? "io" : "memory",
+				   "address", (json_int_t)addr, "size",
+				   (json_int_t)dev->bars[i].size);
+		if (!ports)
+			json_object_update_new(
+				region, json_pack("{sbsb}", "prefetch",
+						  i != RWY_PCI_ROM &&
+							  reg[0] & PCI_BASE_ADDRESS_MEM_PREFETCH,
+						  "mem_type_64", wide));
+		json_array_append_new(list, region);
 	}
 	return list;
 }
