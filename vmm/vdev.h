@@ -58,8 +58,8 @@ struct rwy_vdev {
 	void *transport_ctx;				/* the transport's own */
 	const char *name;				/* "net0": log lines and --exit-stats */
 	const char *backend; /* the socket or file behind it, for people; may be NULL */
-	uint16_t device_id;				/* virtio 1.2 section 5 */
-	uint32_t pci_class;				/* 24 bits */
+	uint16_t device_id;  /* virtio 1.2 section 5 */
+	uint32_t pci_class;  /* 24 bits */
 	uint32_t config_len;
 	const struct rwy_bell *bell; /* rings kick_fds that a back-end has, too; may be NULL */
 	unsigned nr_queues;

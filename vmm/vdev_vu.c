@@ -32,7 +32,7 @@ struct device {
 	struct rwy_vdev vdev;
 	const struct rwy_vdev_vu_row *row;
 	char *name;
-	char *backend; /* NULL: not known */
+	char *backend;	 /* NULL: not known */
 	unsigned queues; /* of the user's counting; at first wanted, then there */
 	uint8_t mac[6];
 	bool mac_given;
