@@ -49,8 +49,8 @@ static int metric_width(const struct rwy_pair_bench *bench)
 {
 	int width = 12;
 
-	for (unsigned m = 0; m < bench->nr_metrics; m++) {
-		const struct rwy_pair_metric *metric = &bench->metrics[m];
+	for (unsigned m = 0; m < bench->about->nr_metrics; m++) {
+		const struct rwy_pair_metric *metric = &bench->about->metrics[m];
 
 		width = RWY_MAX(width, (int)(strlen(metric->name) + 1 + strlen(metric->unit)));
 	}
