@@ -241,12 +241,32 @@ static const char *why_not(const struct rwy_report_group *group)
 	return alone ? "only one path was measured" : "no path was measured";
 }
 
+/* No path was told from any other, for no aim. */
+static bool all_tied(const struct rwy_report_group *group)
+{
+	bool any = false;
+
+	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++) {
+		const struct rwy_report_rank *rank = &group->ranks[aim];
+
+		if (decided(rank) && rank->nr_tied + 1 < rank->nr)
+			return false;
+		any |= decided(rank);
+	}
+	return any;
+}
+
 void rwy_report_advice(const struct rwy_report_group *group, char *text, size_t len)
 {
 	struct words w = begin(text, len);
 	bool said[RWY_REPORT_AIMS] = {false};
 	bool tied = false;
 
+	if (all_tied(group)) {
+		say(&w, "No recommendation: what sets these paths apart is not more than the noise "
+			"of this run.");
+		return;
+	}
 	for (unsigned aim = 0; aim < RWY_REPORT_AIMS; aim++) {
 		const struct rwy_report_rank *rank = &group->ranks[aim];
 

@@ -116,6 +116,20 @@ static void a_tie(void **state)
 	rwy_report_close(&report);
 }
 
+static void nothing_but_noise(void **state)
+{
+	struct rwy_result result;
+	struct rwy_report report;
+
+	assert_int_equal(rwy_result_init(&result, ROUNDS), 0);
+	add(&result, "one", 1000, 10, ROUNDS);
+	add(&result, "two", 1001, -10, ROUNDS);
+	judge(*state, &result, &report);
+	advice(&report, "No recommendation: what sets these paths apart is not more than the noise "
+			"of this run.");
+	rwy_report_close(&report);
+}
+
 static void too_few_rounds(void **state)
 {
 	struct rwy_result result;
@@ -380,6 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROOTED(a_clear_best),
 		ROOTED(a_tie),
+		ROOTED(nothing_but_noise),
 		ROOTED(too_few_rounds),
 		ROOTED(one_path_or_none),
 		ROOTED(pairs_say_more_than_medians),
