@@ -8,7 +8,7 @@
 
 #include "perf/path.h"
 
-#define RWY_WORK_MAX 8 /* rows of a kind */
+#define RWY_WORK_MAX 16 /* rows */
 
 struct rwy_work_opts {
 	unsigned seconds; /* of one run of work */
@@ -20,8 +20,9 @@ struct rwy_work {
 	const char *key;      /* for --work */
 	const char *workload; /* as a result calls it */
 	enum rwy_result_kind kind;
-	const char *command; /* of the agent; its %u are numbers */
+	const char *command; /* of the agent; its %u are numbers. NULL: the far end does it */
 	bool search;	     /* for the highest rate, which is put before the seconds */
+	bool dpdk;	     /* in the guest, instead of its kernel */
 };
 
 extern const struct rwy_work rwy_works[];
