@@ -6,7 +6,6 @@
 #include "perf/compare.h"
 #include "perf/perf.h"
 #include "perf/place.h"
-#include "perf/testpmd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -365,15 +364,6 @@ static int place(struct cli *cli)
 	return err;
 }
 
-static void look_for_dpdk(struct rwy_path_env *env)
-{
-	char program[512];
-
-	/* of one that was named its agent will say */
-	if (!env->initrd && !rwy_run_look_up(RWY_TESTPMD_PROGRAM, program, sizeof(program)))
-		env->no_dpdk = RWY_TESTPMD_PROGRAM " is not installed (Debian: package dpdk-dev)";
-}
-
 static int list(const struct cli *cli)
 {
 	char why[512];
@@ -389,7 +379,7 @@ static int list(const struct cli *cli)
 		       why);
 	}
 	putchar('\n');
-	look_for_dpdk(&cli->compare->env);
+	rwy_work_look_for_dpdk(&cli->compare->env);
 	for (unsigned i = 0; i < rwy_nr_works; i++) {
 		const char *lack = rwy_works[i].dpdk ? cli->compare->env.no_dpdk : NULL;
 
@@ -488,7 +478,7 @@ static int run(struct cli *cli)
 		return RWY_OPT_EXIT_USAGE;
 	}
 	choose(cli);
-	look_for_dpdk(&compare->env);
+	rwy_work_look_for_dpdk(&compare->env);
 	if (place(cli) < 0 || make_guest(cli) < 0 || prepare(cli) < 0)
 		return RWY_OPT_EXIT_USAGE;
 	err = rwy_compare_run(compare);

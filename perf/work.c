@@ -2,6 +2,7 @@
 #include "perf/work.h"
 
 #include "perf/search.h"
+#include "perf/testpmd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -209,6 +210,15 @@ const struct rwy_work *rwy_work_find(const char *key)
 		if (!strcmp(rwy_works[i].key, key))
 			return &rwy_works[i];
 	return NULL;
+}
+
+void rwy_work_look_for_dpdk(struct rwy_path_env *env)
+{
+	char program[512];
+
+	/* of one that was named its agent will say */
+	if (!env->initrd && !rwy_run_look_up(RWY_TESTPMD_PROGRAM, program, sizeof(program)))
+		env->no_dpdk = RWY_TESTPMD_PROGRAM " is not installed (Debian: package dpdk-dev)";
 }
 
 /* ---- what it came to ---- */

@@ -30,6 +30,8 @@ extern const unsigned rwy_nr_works;
 
 /* NULL: no work is called so. */
 const struct rwy_work *rwy_work_find(const char *key);
+/* Sets env->no_dpdk, by what is installed here; a guest that was named may have it in any case. */
+void rwy_work_look_for_dpdk(struct rwy_path_env *env);
 /* Has it done and puts what it came to into the round. Errors as rwy_guest_ask; up->step and
  * up->why tell. */
 RWY_MUST_CHECK int rwy_work_run(struct rwy_path_up *up, const struct rwy_work *work,
