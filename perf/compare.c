@@ -239,6 +239,7 @@ static int measure(void *ctx, unsigned item, unsigned number)
 	}
 	text[0] = '\0';
 	err = do_works(compare, p);
+	note_commands(compare, p); /* with those of the far end */
 	if (err == 0) {
 		err = rwy_path_check(&compare->up);
 		if (err == 0)

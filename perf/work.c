@@ -256,6 +256,7 @@ static int put_answer(struct rwy_path_up *up, const struct rwy_answer *answer,
 	if (err == 0 && iops)
 		err = rwy_result_set(round, RWY_RESULT_BPS, NULL, *iops * BITS_A_BLOCK);
 	round->latency = answer->latency;
+	rwy_result_derive(round, up->path->kind); /* quantiles, where it was counted but not said */
 	return err;
 }
 
