@@ -36,15 +36,13 @@ static int take_latencies(struct rwy_answer *answer, const char *at, const char 
 
 static int take_value(struct rwy_answer *answer, const char *name, size_t name_len, const char *at)
 {
+	char text[RWY_ANSWER_NAME];
 	double value;
 
-	if (answer->nr == RWY_ANSWER_VALUES || name_len >= RWY_ANSWER_NAME ||
-	    number(&at, &value) < 0)
+	if (name_len >= sizeof(text) || number(&at, &value) < 0)
 		return -EPROTO;
-	memcpy(answer->values[answer->nr].name, name, name_len);
-	answer->values[answer->nr].name[name_len] = '\0';
-	answer->values[answer->nr++].value = value;
-	return 0;
+	snprintf(text, sizeof(text), "%.*s", (int)name_len, name);
+	return rwy_answer_add(answer, text, value) < 0 ? -EPROTO : 0;
 }
 
 static bool is(const char *word, size_t len, const char *name)
@@ -96,4 +94,24 @@ const double *rwy_answer_get(const struct rwy_answer *answer, const char *name)
 		if (!strcmp(answer->values[i].name, name))
 			return &answer->values[i].value;
 	return NULL;
+}
+
+int rwy_answer_add(struct rwy_answer *answer, const char *name, double value)
+{
+	if (answer->nr == RWY_ANSWER_VALUES)
+		return -ENOSPC;
+	snprintf(answer->values[answer->nr].name, RWY_ANSWER_NAME, "%s", name);
+	answer->values[answer->nr++].value = value;
+	return 0;
+}
+
+int rwy_answer_join(struct rwy_answer *answer, const struct rwy_answer *other)
+{
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < other->nr; i++)
+		err = rwy_answer_add(answer, other->values[i].name, other->values[i].value);
+	if (other->latency.count > 0)
+		answer->latency = other->latency;
+	return err;
 }

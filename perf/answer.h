@@ -30,5 +30,9 @@ struct rwy_answer {
 RWY_MUST_CHECK int rwy_answer_parse(struct rwy_answer *answer, const char *text, unsigned id);
 /* NULL: it says nothing of that. */
 const double *rwy_answer_get(const struct rwy_answer *answer, const char *name);
+/* Adds what somebody else found to an answer. -ENOSPC. */
+RWY_MUST_CHECK int rwy_answer_add(struct rwy_answer *answer, const char *name, double value);
+/* All that another answer says. -ENOSPC. */
+RWY_MUST_CHECK int rwy_answer_join(struct rwy_answer *answer, const struct rwy_answer *other);
 
 #endif

@@ -58,6 +58,8 @@ static int add_entries(struct rwy_compare *compare, unsigned p)
 		compare->items[compare->nr_items++] = p;
 	for (unsigned w = 0; w < compare->nr_works; w++) {
 		const struct rwy_work *work = compare->works[w];
+		const char *lack =
+			work->dpdk && !strcmp(why, NOT_YET) ? compare->env.no_dpdk : NULL;
 
 		if (work->kind != path->kind)
 			continue;
@@ -72,9 +74,9 @@ static int add_entries(struct rwy_compare *compare, unsigned p)
 					    sizeof(entry->backend));
 		else
 			snprintf(entry->backend, sizeof(entry->backend), "%s", path->ops->backend);
-		snprintf(entry->reason, sizeof(entry->reason), "%s", why);
+		snprintf(entry->reason, sizeof(entry->reason), "%s", lack ? lack : why);
 		entry->status = RWY_RESULT_MISSING;
-		compare->entries[p][w] = entry;
+		compare->entries[p][w] = lack ? NULL : entry;
 		if (note_gap(entry, RWY_RESULT_CYCLES, path->ops->no_cycles) < 0 ||
 		    note_gap(entry, RWY_RESULT_KICKS, path->ops->no_kicks) < 0)
 			return -ENOSPC;
@@ -84,6 +86,10 @@ static int add_entries(struct rwy_compare *compare, unsigned p)
 
 static void say_missing(const struct rwy_compare *compare)
 {
+	for (unsigned w = 0; w < compare->nr_works; w++)
+		if (compare->works[w]->dpdk && compare->env.no_dpdk)
+			fprintf(compare->progress, "not here: %s: %s\n", compare->works[w]->key,
+				compare->env.no_dpdk);
 	for (unsigned p = 0; p < compare->nr_paths; p++)
 		for (unsigned w = 0; w < compare->nr_works; w++) {
 			const struct rwy_result_path *entry = compare->entries[p][w];
@@ -233,6 +239,7 @@ static int measure(void *ctx, unsigned item, unsigned number)
 	}
 	text[0] = '\0';
 	err = do_works(compare, p);
+	note_commands(compare, p); /* with those of the far end */
 	if (err == 0) {
 		err = rwy_path_check(&compare->up);
 		if (err == 0)

@@ -10,11 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ADDRESS	 "10.99.0.1"
-#define GUEST	 "10.99.0.2"
-#define CALL_MS	 20000
-#define SERVE_MS 10000
-#define OWN_NS	 "/proc/thread-self/ns/net"
+#define ADDRESS	  "10.99.0.1"
+#define GUEST	  "10.99.0.2"
+#define CALL_MS	  20000
+#define SERVE_MS  10000
+#define FRAMES_MS 30000 /* beyond the time that it sends */
+#define OWN_NS	  "/proc/thread-self/ns/net"
 
 const char *const rwy_far_server[] = {"iperf3", "-s", "-4", "--forceflush", NULL};
 
@@ -118,6 +119,32 @@ int rwy_far_serve(struct rwy_run *run, struct rwy_far *far, unsigned cpu, const 
 	err = rwy_run_start(run, &far->server, "iperf3", cpu, rwy_far_server);
 	rwy_far_leave(far);
 	return err == 0 ? rwy_run_expect(run, &far->server, 0, "listening", SERVE_MS) : err;
+}
+
+int rwy_far_frames(struct rwy_run *run, struct rwy_far *far, unsigned cpu, const char *to,
+		   unsigned rate, unsigned seconds, struct rwy_answer *answer)
+{
+	char program[512];
+	int err = rwy_far_enter(far);
+
+	if (err < 0)
+		return err;
+	rwy_run_find("ringway-perf", program, sizeof(program));
+	rwy_args_init(&far->frames);
+	rwy_args_add(&far->frames, "%s", program);
+	rwy_args_split(&far->frames, "frames --interface");
+	rwy_args_add(&far->frames, "%s", far->ifname);
+	rwy_args_add(&far->frames, "--to");
+	rwy_args_add(&far->frames, "%s", to);
+	rwy_args_add(&far->frames, "--rate");
+	rwy_args_add(&far->frames, "%u", rate);
+	rwy_args_add(&far->frames, "--seconds");
+	rwy_args_add(&far->frames, "%u", seconds);
+	err = rwy_run_call(run, &far->call, cpu, far->frames.words, seconds * 2000 + FRAMES_MS);
+	rwy_far_leave(far);
+	if (err == 0)
+		err = rwy_answer_parse(answer, rwy_run_output(&far->call, 0), 0);
+	return err == -EAGAIN ? -EPROTO : err;
 }
 
 /* "  rwy0: bytes packets errs drop fifo frame compressed multicast bytes packets ..." */

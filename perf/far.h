@@ -7,6 +7,8 @@
 #ifndef RWY_PERF_FAR_H
 #define RWY_PERF_FAR_H
 
+#include "perf/answer.h"
+#include "perf/args.h"
 #include "perf/run.h"
 
 #define RWY_FAR_IF  "rwy0"		/* what a tap in it is to be called */
@@ -22,6 +24,7 @@ struct rwy_far {
 	char mac[18];	 /* and the address of that */
 	struct rwy_run_proc server;
 	struct rwy_run_proc call; /* the last command in it */
+	struct rwy_args frames;	  /* the last rate of frames; no words: there was none */
 };
 
 /* Packets of the interface: from the guest, and to the guest. */
@@ -47,6 +50,13 @@ RWY_MUST_CHECK int rwy_far_take(struct rwy_run *run, struct rwy_far *far, unsign
  */
 RWY_MUST_CHECK int rwy_far_serve(struct rwy_run *run, struct rwy_far *far, unsigned cpu,
 				 const char *guest_mac);
+/*
+ * Runs ringway-perf frames in it: what came back of those sent to that address. Its command stays
+ * in far->frames. -EREMOTEIO: it failed, far->call says why.
+ */
+RWY_MUST_CHECK int rwy_far_frames(struct rwy_run *run, struct rwy_far *far, unsigned cpu,
+				  const char *to, unsigned rate, unsigned seconds,
+				  struct rwy_answer *answer);
 RWY_MUST_CHECK int rwy_far_count(const struct rwy_far *far, struct rwy_far_counts *counts);
 void rwy_far_close(struct rwy_run *run, struct rwy_far *far);
 

@@ -12,14 +12,14 @@ static const struct {
 	{"blk", rwy_perf_blk_main},	    {"ring", rwy_perf_ring_main},
 	{"vmm", rwy_perf_vmm_main},	    {"map", rwy_perf_map_main},
 	{"sriov", rwy_perf_sriov_main},	    {"metrics", rwy_perf_metrics_main},
-	{"report", rwy_perf_report_main},
+	{"report", rwy_perf_report_main},   {"frames", rwy_perf_frames_main},
 };
 
 int main(int argc, char **argv)
 {
 	const struct rwy_opt_program program = {
 		.name = "ringway-perf",
-		.usage = "compare|net|blk|ring|vmm|map|sriov|metrics|report [option...]",
+		.usage = "compare|net|blk|ring|vmm|map|sriov|metrics|report|frames [option...]",
 		.summary = "Side-by-side measurements; each command has its own --help.\n"
 			   "  compare  every attach path, one after another, with one guest\n"
 			   "  net      packets guest to guest: ringway-net and DPDK testpmd\n"
@@ -29,7 +29,8 @@ int main(int argc, char **argv)
 			   "  map      memory mapped for a function: ringway-vmm and QEMU\n"
 			   "  sriov    VFs made and bound: ringway-sriov and a script\n"
 			   "  metrics  the counters of a running back-end\n"
-			   "  report   a page with what a comparison found, and JSON and CSV",
+			   "  report   a page with what a comparison found, and JSON and CSV\n"
+			   "  frames   to a guest that sends them back, at a given rate",
 	};
 	int status;
 

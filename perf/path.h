@@ -31,6 +31,7 @@ struct rwy_path_env {
 	const char *scratch; /* for disks in files */
 	const char *kernel;
 	const char *initrd;
+	const char *no_dpdk; /* why guests have none; NULL: they have */
 	const char *append;
 	unsigned memory_mib;
 	int memory_node; /* -1: any */
@@ -128,6 +129,8 @@ struct rwy_path_up {
 	char before[2048];	  /* commands that came before the back-end's, a line each */
 	struct rwy_args args;	  /* of it */
 	struct rwy_far far;
+	bool dpdk;		      /* the guest's network card is DPDK's, not its kernel's */
+	char guest_mac[18];	      /* and has that address */
 	struct rwy_path_totals begin; /* of a disk: firmware has read it before the guest */
 	struct rwy_irq_probe irqs;    /* closed, with a reason, where it cannot be had */
 	unsigned pages;		      /* huge pages reserved for it */
@@ -159,6 +162,11 @@ RWY_MUST_CHECK int rwy_path_count(struct rwy_path_up *up, struct rwy_path_counts
 RWY_MUST_CHECK int rwy_path_do(struct rwy_path_up *up, const char *command, unsigned timeout_ms);
 /* up->why is then what the guest says of a failure. As rwy_guest_answer. */
 RWY_MUST_CHECK int rwy_path_answer(struct rwy_path_up *up, struct rwy_answer *answer);
+/* Both. */
+RWY_MUST_CHECK int rwy_path_ask(struct rwy_path_up *up, const char *command, unsigned timeout_ms,
+				struct rwy_answer *answer);
+/* Leaves the guest's network card to DPDK, or to its kernel. As rwy_guest_answer. */
+RWY_MUST_CHECK int rwy_path_use(struct rwy_path_up *up, bool dpdk);
 /*
  * Compares the guest's own count of all it has done with that of the other side. -EPROTO: they
  * differ, see up->why; others as rwy_guest_ask.

@@ -76,11 +76,44 @@ int rwy_path_answer(struct rwy_path_up *up, struct rwy_answer *answer)
 	return err;
 }
 
-static int ask(struct rwy_path_up *up, const char *command, struct rwy_answer *answer)
+int rwy_path_ask(struct rwy_path_up *up, const char *command, unsigned timeout_ms,
+		 struct rwy_answer *answer)
 {
-	int err = rwy_path_do(up, command, ASK_MS);
+	int err = rwy_path_do(up, command, timeout_ms);
 
 	return err < 0 ? err : rwy_path_answer(up, answer);
+}
+
+/* The guest says its address as a number, like all that it says. */
+static int take_mac(struct rwy_path_up *up, const double *mac)
+{
+	uint64_t bits = mac && *mac < 0x1p48 ? (uint64_t)*mac : 0;
+
+	if (bits == 0)
+		return -EPROTO;
+	for (unsigned i = 0; i < 6; i++)
+		snprintf(up->guest_mac + 3 * i, sizeof(up->guest_mac) - 3 * i, "%02x%s",
+			 (unsigned)(bits >> (40 - 8 * i)) & 0xff, i < 5 ? ":" : "");
+	return 0;
+}
+
+int rwy_path_use(struct rwy_path_up *up, bool dpdk)
+{
+	struct rwy_answer answer;
+	char command[64];
+	int err;
+
+	if (dpdk == up->dpdk)
+		return 0;
+	up->step = dpdk ? "giving the guest's network card to DPDK"
+			: "giving the guest's network card back to its kernel";
+	snprintf(command, sizeof(command), "use %s %s", dpdk ? "dpdk" : "kernel", up->far.mac);
+	err = rwy_path_ask(up, command, ASK_MS, &answer);
+	if (err == 0 && dpdk)
+		err = take_mac(up, rwy_answer_get(&answer, "mac"));
+	if (err == 0)
+		up->dpdk = dpdk;
+	return err;
 }
 
 int rwy_path_count(struct rwy_path_up *up, struct rwy_path_counts *counts)
@@ -93,7 +126,7 @@ static int read_totals(struct rwy_path_up *up, struct rwy_path_totals *totals)
 {
 	bool net = up->path->kind == RWY_RESULT_NET;
 	struct rwy_answer answer;
-	int err = ask(up, "total", &answer);
+	int err = rwy_path_ask(up, "total", ASK_MS, &answer);
 	const double *out, *in;
 
 	if (err < 0)
@@ -131,7 +164,7 @@ static int greet(struct rwy_path_up *up)
 		return read_totals(up, &up->begin);
 	up->step = "reaching the far end from the guest";
 	snprintf(command, sizeof(command), "up %s", up->far.mac);
-	return ask(up, command, &answer);
+	return rwy_path_ask(up, command, ASK_MS, &answer);
 }
 
 /* A tap is opened by its name, which is one of the far end's namespace. */
@@ -270,6 +303,8 @@ void rwy_path_commands(const struct rwy_path_up *up, char *text, size_t text_len
 		    up->guest.args.words);
 	if (net)
 		add_command(text, text_len, true, up->env->cpu_far, rwy_far_server);
+	if (net)
+		add_command(text, text_len, true, up->env->cpu_far, up->far.frames.words);
 }
 
 /* ---- what is counted ---- */

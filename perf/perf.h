@@ -7,6 +7,7 @@
 int rwy_perf_net_main(int argc, char **argv);
 int rwy_perf_compare_main(int argc, char **argv);
 int rwy_perf_metrics_main(int argc, char **argv);
+int rwy_perf_frames_main(int argc, char **argv);
 int rwy_perf_blk_main(int argc, char **argv);
 int rwy_perf_ring_main(int argc, char **argv);
 int rwy_perf_sriov_main(int argc, char **argv);

@@ -379,12 +379,26 @@ static int list(const struct cli *cli)
 		       why);
 	}
 	putchar('\n');
-	for (unsigned i = 0; i < rwy_nr_works; i++)
-		printf("%-16s %s\n", rwy_works[i].key, rwy_works[i].workload);
+	rwy_work_look_for_dpdk(&cli->compare->env);
+	for (unsigned i = 0; i < rwy_nr_works; i++) {
+		const char *lack = rwy_works[i].dpdk ? cli->compare->env.no_dpdk : NULL;
+
+		printf("%-16s %s%s%s\n", rwy_works[i].key, rwy_works[i].workload,
+		       lack ? "; not here: " : "", lack ? lack : "");
+	}
 	return 0;
 }
 
 /* ---- the command ---- */
+
+/* Whether guests are to have DPDK, which not every host can give them. */
+static bool wants_dpdk(const struct rwy_compare *compare)
+{
+	for (unsigned i = 0; i < compare->nr_works; i++)
+		if (compare->works[i]->dpdk)
+			return !compare->env.no_dpdk;
+	return false;
+}
 
 /* A part of the guest that was not named, as the script makes it that tests have theirs from. */
 static int make_part(struct cli *cli, const char *part, char *path, size_t path_len)
@@ -392,7 +406,9 @@ static int make_part(struct cli *cli, const char *part, char *path, size_t path_
 	struct rwy_compare *compare = cli->compare;
 	struct rwy_run_proc *proc = &compare->up.back;
 	char script[512], why[1024];
-	const char *const argv[] = {script, part, NULL};
+	const char *const plain[] = {script, part, NULL};
+	const char *const with_dpdk[] = {script, "--dpdk", part, NULL};
+	const char *const *argv = wants_dpdk(compare) ? with_dpdk : plain;
 
 	rwy_run_find("guest", script, sizeof(script));
 	if (!strchr(script, '/')) {
@@ -462,6 +478,7 @@ static int run(struct cli *cli)
 		return RWY_OPT_EXIT_USAGE;
 	}
 	choose(cli);
+	rwy_work_look_for_dpdk(&compare->env);
 	if (place(cli) < 0 || make_guest(cli) < 0 || prepare(cli) < 0)
 		return RWY_OPT_EXIT_USAGE;
 	err = rwy_compare_run(compare);
@@ -487,7 +504,11 @@ static const struct rwy_opt opts[] = {
 	{"net", NULL, "The network paths; without --blk, they alone.", set_net},
 	{"blk", NULL, "The disk paths.", set_blk},
 	{"paths", "LIST", "These paths, see --list (default: all).", set_paths},
-	{"work", "LIST", "This work, see --list (default: all).", set_work},
+	{"work", "LIST",
+	 "This work, see --list (default: all). That of DPDK takes the guest's network card from "
+	 "its\n"
+	 "kernel meanwhile, and needs dpdk-testpmd on the host, to copy from, or in --initrd.",
+	 set_work},
 	{"list", NULL, "Says which paths and work there are, and what is missing here.", set_list},
 	{"vfio", "BDF[,far=INTERFACE]",
 	 "A function of the host, bound to vfio-pci, that guests may have: a network card or a\n"
@@ -500,7 +521,7 @@ static const struct rwy_opt opts[] = {
 	 "can be called one).",
 	 set_rounds},
 	{"seconds", "N", "Length of each piece of work (default 5).", set_seconds},
-	{"loss", "PERCENT", "Most that may be lost at the rate searched for (default 0.1).",
+	{"loss", "PERCENT", "Most that may be lost at the rates searched for (default 0.1).",
 	 set_loss},
 	{"trials", "N", "Rates that this search tries at most (default 8).", set_trials},
 	{"deadline", "SECONDS", "A path that takes longer in a round has failed (default 900).",

@@ -45,6 +45,21 @@ static void latencies(void **state)
 	assert_int_equal(answer.latency.max, 5000);
 }
 
+static void joined(void **state)
+{
+	struct rwy_answer answer, other;
+
+	assert_int_equal(parse(&answer, "perf: 7 ops 12\nperf: 7 end 0\n"), 0);
+	assert_int_equal(parse(&other, "perf: 7 pps 5\nperf: 7 lat 100 3\nperf: 7 end 0\n"), 0);
+	assert_int_equal(rwy_answer_join(&answer, &other), 0);
+	assert_true(value(&answer, "ops") == 12 && value(&answer, "pps") == 5);
+	assert_int_equal(answer.latency.count, 3);
+	while (answer.nr < RWY_ANSWER_VALUES)
+		assert_int_equal(rwy_answer_add(&answer, "more", 1), 0);
+	assert_int_equal(rwy_answer_add(&answer, "more", 1), -ENOSPC);
+	assert_int_equal(rwy_answer_join(&answer, &other), -ENOSPC);
+}
+
 static void not_whole_yet(void **state)
 {
 	static const char *const texts[] = {"", "perf: 7 ops 1\n", "perf: 7 ops 1\nperf: 7 end 0",
@@ -102,6 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_among_noise),
 		cmocka_unit_test(latencies),
+		cmocka_unit_test(joined),
 		cmocka_unit_test(not_whole_yet),
 		cmocka_unit_test(failure_says_why),
 		cmocka_unit_test(lies),

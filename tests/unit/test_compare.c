@@ -45,6 +45,7 @@ static bool describe(const struct rwy_guest_config *config, struct rwy_args *arg
 		     "{ case $words in\n"
 		     "total) echo \"perf: $id reads $reads\"; echo \"perf: $id writes 50\"\n"
 		     "reads=170 ;;\n"
+		     "use*) echo \"perf: $id error no DPDK in here\"; st=1 ;;\n"
 		     "*) %s ;;\nesac; } >$dir/answer\n"
 		     "echo \"perf: $id done\"; read -r go; cat $dir/answer\n"
 		     "echo \"perf: $id end $st\"; done",
@@ -99,6 +100,12 @@ static const struct rwy_work work = {.key = "read",
 				     .workload = "reads",
 				     .kind = RWY_RESULT_BLK,
 				     .command = "blk read 32 %u"};
+
+static const struct rwy_work work_of_dpdk = {.key = "out",
+					     .workload = "frames",
+					     .kind = RWY_RESULT_BLK,
+					     .command = "out %u",
+					     .dpdk = true};
 
 static int begin(void **state)
 {
@@ -311,6 +318,47 @@ static void what_is_not_here_is_missing(void **state)
 	rwy_result_fini(&result);
 }
 
+static void add_dpdk(struct fake *f)
+{
+	f->compare.rounds = 1;
+	f->compare.works[f->compare.nr_works++] = &work_of_dpdk;
+	add(f, "good", &honest, GOOD);
+}
+
+/* The first of both is the work that every guest can do. */
+static void check_dpdk(const struct rwy_result *result, enum rwy_result_status status,
+		       const char *why)
+{
+	assert_int_equal(result->nr_paths, 2);
+	assert_int_equal(result->paths[0].status, RWY_RESULT_MEASURED);
+	assert_int_equal(result->paths[1].status, status);
+	assert_non_null(strstr(result->paths[1].reason, why));
+}
+
+static void work_that_no_guest_can_do_is_missing(void **state)
+{
+	struct fake *f = *state;
+	struct rwy_result result;
+
+	f->compare.env.no_dpdk = "testpmd is not installed";
+	add_dpdk(f);
+	assert_int_equal(run(f, &result), 0);
+	check_dpdk(&result, RWY_RESULT_MISSING, "testpmd is not installed");
+	assert_non_null(strstr(f->log, "not here: out: testpmd is not installed"));
+	rwy_result_fini(&result);
+}
+
+static void work_that_this_guest_cannot_do_fails(void **state)
+{
+	struct fake *f = *state;
+	struct rwy_result result;
+
+	add_dpdk(f);
+	assert_int_equal(run(f, &result), 0);
+	check_dpdk(&result, RWY_RESULT_FAILED, "no DPDK in here");
+	rwy_result_fini(&result);
+}
+
 /* SIGINT in the second round: what the first one measured is there. */
 static void interruption_leaves_what_there_is(void **state)
 {
@@ -338,6 +386,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_hang_ends_at_the_deadline, begin, end),
 		cmocka_unit_test_setup_teardown(counts_that_disagree_are_a_failure, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_not_here_is_missing, begin, end),
+		cmocka_unit_test_setup_teardown(work_that_no_guest_can_do_is_missing, begin, end),
+		cmocka_unit_test_setup_teardown(work_that_this_guest_cannot_do_fails, begin, end),
 		cmocka_unit_test_setup_teardown(interruption_leaves_what_there_is, begin, end),
 	};
 
