@@ -51,16 +51,23 @@ show_ends() {
 	dmesg | tail -n 5 | sed 's/^/dmesg: /'
 }
 
+# What a check printed, as TAP wants it.
+comment() {
+	[ ! -s "$work/check.out" ] || sed '/^#/!s/^/# /' "$work/check.out"
+}
+
 # check WHAT COMMAND...: one line of TAP
 check() {
 	local what=$1
 
 	shift
-	if "$@"; then
+	if "$@" >"$work/check.out"; then
 		passed=$((passed + 1))
+		comment
 		echo "ok $((passed + failed)) - $what"
 		return
 	fi
+	comment
 	if lost_by_emulator; then
 		echo "$what: no; the emulated processor lost the guest by a triple fault" >&2
 		exit "$RWY_LAB_AGAIN"
