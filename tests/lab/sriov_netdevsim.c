@@ -28,7 +28,8 @@ static const struct fake_sriov_card card = {"netdevsim", "none",     0x1234, 1, 
 
 struct world {
 	struct rwy_sriov_sys real;
-	size_t len; /* of the answer, as the function's */
+	bool peeked; /* the answer was looked at and is still to be received */
+	size_t len;  /* of it, as the function's */
 	char answer[ANSWER_MAX];
 	char raw[ANSWER_MAX];
 };
@@ -110,22 +111,13 @@ static ssize_t send_message(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire
 	return world->real.send(&world->real, wire, request, len);
 }
 
-/* A whole datagram is taken when its length is asked for. */
-static ssize_t recv_message(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
-			    size_t len, int flags)
+/* Takes a datagram from the kernel, and makes the answer of it. */
+static ssize_t take_answer(struct world *world, enum rwy_sriov_wire wire)
 {
-	struct world *world = sys->ctx;
 	const struct nlmsghdr *head = (const struct nlmsghdr *)world->raw;
-	ssize_t n;
+	ssize_t n = world->real.recv(&world->real, wire, world->raw, sizeof(world->raw), 0);
 	int left;
 
-	if (wire == RWY_SRIOV_ROUTE)
-		return world->real.recv(&world->real, wire, buf, len, flags);
-	if (buf) {
-		memcpy(buf, world->answer, RWY_MIN(len, world->len));
-		return (ssize_t)RWY_MIN(len, world->len);
-	}
-	n = world->real.recv(&world->real, wire, world->raw, sizeof(world->raw), 0);
 	if (n < 0)
 		return n;
 	world->len = 0;
@@ -140,6 +132,22 @@ static ssize_t recv_message(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire
 		}
 	}
 	return (ssize_t)world->len;
+}
+
+static ssize_t recv_message(const struct rwy_sriov_sys *sys, enum rwy_sriov_wire wire, void *buf,
+			    size_t len, int flags)
+{
+	struct world *world = sys->ctx;
+	ssize_t n;
+
+	if (wire == RWY_SRIOV_ROUTE)
+		return world->real.recv(&world->real, wire, buf, len, flags);
+	n = world->peeked ? (ssize_t)world->len : take_answer(world, wire);
+	world->peeked = n >= 0 && flags & MSG_PEEK;
+	if (n < 0 || !buf)
+		return n;
+	memcpy(buf, world->answer, RWY_MIN(len, world->len));
+	return (ssize_t)RWY_MIN(len, world->len);
 }
 
 /* ---- the function ---- */
